@@ -1,0 +1,36 @@
+// What compilers get wrong about coroutines, in one place: each macro names its bug and the versions that have it.
+//
+// Threads: none. Start with docs/pitfalls.md for the rules that user code follows.
+#pragma once
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define WHARF_SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || \
+    __has_feature(memory_sanitizer)
+#define WHARF_SANITIZED 1
+#endif
+#endif
+#ifndef WHARF_SANITIZED
+#define WHARF_SANITIZED 0
+#endif
+
+// GCC PR 100897: in g++ symmetric transfer is a tail call only where the sibling-call optimisation runs (-O2 and up; -O1
+// overflows the stack, and no macro tells the two apart), and sanitizers get in its way everywhere. There a chain of
+// transfers grows the stack, so Executor counts them and starts afresh.
+#if WHARF_SANITIZED || !defined(__clang__)
+#define WHARF_CORO_BOUND_TRANSFERS 1
+#else
+#define WHARF_CORO_BOUND_TRANSFERS 0
+#endif
+
+// LLVM 47179: clang may keep the address of a thread_local across a suspension, after which another thread may run the
+// coroutine. Every thread_local of ours is read through a function with this attribute.
+#define WHARF_NOINLINE __attribute__((noinline))
+
+// LLVM 56301, 65018, 72006 (fixed in 19): the frame may be written after await_suspend published it.
+#if defined(__clang__) && __clang_major__ < 19
+#define WHARF_AWAIT_SUSPEND __attribute__((noinline))
+#else
+#define WHARF_AWAIT_SUSPEND
+#endif

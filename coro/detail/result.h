@@ -1,0 +1,48 @@
+// The place in a frame for what a task returns: a value, a reference, or nothing.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <type_traits>
+#include <utility>
+
+#include "wharf/coro/detail/fail.h"
+
+namespace wharf::coro::detail {
+
+template <class T>
+class Result {
+  // A reference is kept as a pointer.
+  using Stored = std::conditional_t<std::is_reference_v<T>, std::remove_reference_t<T>*, T>;
+  static_assert(alignof(Stored) <= 16,
+                "a task's result is aligned to at most 16 bytes: frames are no better (GCC PR 104177)");
+
+ public:
+  template <class U>
+  void set(U&& value) {
+    if constexpr (std::is_reference_v<T>) {
+      value_.emplace(std::addressof(value));
+    } else {
+      value_.emplace(std::forward<U>(value));
+    }
+  }
+  T take() {
+    if (!value_.has_value()) fail("the result of a task was read before the task had one");
+    if constexpr (std::is_reference_v<T>) {
+      return static_cast<T>(**value_);
+    } else {
+      return std::move(*value_);
+    }
+  }
+
+ private:
+  std::optional<Stored> value_;
+};
+
+template <>
+class Result<void> {
+ public:
+  static void take() noexcept {}
+};
+
+}  // namespace wharf::coro::detail

@@ -1,0 +1,115 @@
+// One suspended coroutine that waits in somebody's list, and leaves it early when it is stopped. The base of every
+// awaiter that waits for another coroutine.
+//
+// Threads: one executor's thread.
+#pragma once
+
+#include <coroutine>
+#include <cstddef>
+#include <type_traits>
+
+#include "wharf/coro/detail/fail.h"
+#include "wharf/coro/executor.h"
+
+namespace wharf::coro::detail {
+
+class Wait;
+
+// A FIFO of waits. Whoever owns it resumes the first, or all.
+class WaitList {
+ public:
+  WaitList() noexcept = default;
+  WaitList(const WaitList&) = delete;
+  WaitList& operator=(const WaitList&) = delete;
+  ~WaitList();
+
+  bool empty() const noexcept { return first_ == nullptr; }
+  std::size_t count() const noexcept { return count_; }
+  Wait* first() const noexcept { return first_; }
+  void add(Wait& wait) noexcept;
+  void remove(Wait& wait) noexcept;
+  // Schedules the first; its wait has succeeded. Returns it, or null if nobody waits.
+  Wait* resume_first() noexcept;
+  void resume_all() noexcept;
+
+ private:
+  Wait* first_ = nullptr;
+  Wait* last_ = nullptr;
+  std::size_t count_ = 0;
+};
+
+class Wait : private StopCallback {
+ public:
+  Wait() noexcept = default;
+
+  // True once the wait ended because the task was stopped.
+  bool stopped() const noexcept { return stopped_; }
+
+ protected:
+  ~Wait() {
+    if (list_ != nullptr) list_->remove(*this);
+  }
+
+  // Suspends `handle` in `list`. False: the task has been stopped already and goes on at once.
+  template <class Promise>
+    requires std::is_base_of_v<Frame, Promise>
+  bool suspend(std::coroutine_handle<Promise> handle, WaitList& list) noexcept {
+    frame_ = &handle.promise();
+    if (!frame_->context->stop.attach(*this)) {
+      stopped_ = true;
+      return false;
+    }
+    list.add(*this);
+    return true;
+  }
+
+ private:
+  friend class WaitList;
+  void on_stop() noexcept override {
+    stopped_ = true;
+    list_->remove(*this);
+    frame_->schedule();
+  }
+
+  Frame* frame_ = nullptr;
+  WaitList* list_ = nullptr;
+  Wait* previous_ = nullptr;
+  Wait* next_ = nullptr;
+  bool stopped_ = false;
+};
+
+inline WaitList::~WaitList() {
+  if (first_ != nullptr) fail("something that tasks wait for was destroyed: join them first");
+}
+
+inline void WaitList::add(Wait& wait) noexcept {
+  wait.list_ = this;
+  wait.previous_ = last_;
+  wait.next_ = nullptr;
+  (last_ != nullptr ? last_->next_ : first_) = &wait;
+  last_ = &wait;
+  ++count_;
+}
+
+inline void WaitList::remove(Wait& wait) noexcept {
+  (wait.previous_ != nullptr ? wait.previous_->next_ : first_) = wait.next_;
+  (wait.next_ != nullptr ? wait.next_->previous_ : last_) = wait.previous_;
+  wait.list_ = nullptr;
+  --count_;
+}
+
+inline Wait* WaitList::resume_first() noexcept {
+  Wait* wait = first_;
+  if (wait == nullptr) return nullptr;
+  remove(*wait);
+  wait->detach();
+  wait->frame_->schedule();
+  return wait;
+}
+
+inline void WaitList::resume_all() noexcept {
+  while (resume_first() != nullptr) {
+  }
+}
+
+}  // namespace wharf::coro::detail
