@@ -1,0 +1,42 @@
+// What a port has done since it opened. Plain numbers of the port's reactor; read them from there.
+#pragma once
+
+#include <cstdint>
+
+namespace wharf::ipc {
+
+struct PortCounters {
+  // Messages, requests and replies alike; the payload bytes in them.
+  std::uint64_t messages_sent = 0;
+  std::uint64_t messages_received = 0;
+  std::uint64_t bytes_sent = 0;
+  std::uint64_t bytes_received = 0;
+  // Of the messages sent: by which way.
+  std::uint64_t sent_shared_memory = 0;
+  std::uint64_t sent_socket = 0;
+  // Payload bytes that were copied on their way out: into the ring, or from foreign memory into the arena.
+  std::uint64_t bytes_copied_inline = 0;
+  std::uint64_t bytes_copied_to_arena = 0;
+  // Blocks, ever: lent to the peer with a message; sent back to the peer as payload without a copy.
+  std::uint64_t blocks_lent = 0;
+  std::uint64_t blocks_returned_as_payload = 0;
+  // System calls made for this port: doorbells rung, packets sent, receives tried.
+  std::uint64_t doorbells_rung = 0;
+  std::uint64_t socket_sends = 0;
+  std::uint64_t socket_receives = 0;
+  // Wakes by the peer's doorbell.
+  std::uint64_t wakes = 0;
+  // Times that a send, or a loan, had to wait.
+  std::uint64_t waits = 0;
+
+  // Now: blocks that the peer holds of ours; bytes of our arena in use, and in segments.
+  std::uint64_t blocks_lent_now = 0;
+  std::uint64_t arena_used_bytes = 0;
+  std::uint64_t arena_segment_bytes = 0;
+
+  std::uint64_t system_calls() const noexcept {
+    return doorbells_rung + socket_sends + socket_receives;
+  }
+};
+
+}  // namespace wharf::ipc

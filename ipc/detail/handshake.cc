@@ -1,0 +1,191 @@
+#include "wharf/ipc/detail/handshake.h"
+
+#include <algorithm>
+#include <cstring>
+#include <fcntl.h>
+#include <poll.h>
+#include <span>
+#include <string>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <utility>
+
+#include "wharf/ipc/detail/packet.h"
+#include "wharf/runtime/base/clock.h"
+#include "wharf/runtime/base/sys.h"
+#include "wharf/runtime/io.h"
+#include "wharf/runtime/reactor.h"
+
+namespace wharf::ipc::detail {
+namespace sys = runtime::sys;
+namespace {
+
+Status peer_is_wrong(const std::string& what) {
+  return absl::FailedPreconditionError("handshake: " + what);
+}
+
+Status check_socket(int fd) {
+  int type = 0;
+  int domain = 0;
+  socklen_t bytes = sizeof(type);
+  const int typed = sys::getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &bytes);
+  if (typed < 0) return runtime::errno_status(-typed, "open port: getsockopt");
+  bytes = sizeof(domain);
+  sys::getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &bytes);
+  if (type != SOCK_SEQPACKET || domain != AF_UNIX) {
+    return absl::InvalidArgumentError("open port: a Unix socket of type SOCK_SEQPACKET is wanted: see socket_pair()");
+  }
+  return absl::OkStatus();
+}
+
+// The send buffer holds a full packet and the kernel's overhead for it, the receive buffer four (the kernel doubles
+// what it is told, for that overhead).
+void size_buffers(int fd, std::size_t packet_bytes_max) {
+  const int send_bytes = static_cast<int>(4 * (packet_bytes_max + sizeof(PacketHeader)));
+  const int receive_bytes = 4 * send_bytes;
+  // A smaller buffer than asked for is slower and nothing worse.
+  sys::setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &send_bytes, sizeof(send_bytes));
+  sys::setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &receive_bytes, sizeof(receive_bytes));
+}
+
+template <class T>
+Status send_control(PacketSocket& socket, PacketKind kind, T payload,
+                    std::span<const runtime::UniqueFd> fds) {
+  PacketHeader header{};
+  header.kind = kind;
+  iovec part{&payload, sizeof(payload)};
+  header.message_bytes = sizeof(payload);
+  switch (socket.send(header, {&part, 1}, fds)) {
+    case PacketSocket::Sent::kSent: return absl::OkStatus();
+    case PacketSocket::Sent::kFull: return absl::ResourceExhaustedError("handshake: the socket is full");
+    case PacketSocket::Sent::kFailed: break;
+  }
+  return socket.status();
+}
+
+// Waits for the next packet and copies its payload. A first packet that makes no sense comes from no wharf program.
+template <class T>
+coro::Task<Status> receive_control(PacketSocket& socket, PacketKind kind, std::int64_t deadline_ns,
+                                   T* payload) {
+  while (true) {
+    const PacketSocket::Got got = socket.receive();
+    if (got == PacketSocket::Got::kPacket) break;
+    if (got == PacketSocket::Got::kEnd) {
+      co_return absl::UnavailableError(
+          "handshake: the peer closed the link before it was open: did it exit, or is it no wharf program?");
+    }
+    if (got == PacketSocket::Got::kFailed) {
+      if (socket.status().code() == StatusCode::kUnavailable) co_return socket.status();
+      co_return peer_is_wrong(std::string(socket.status().message()));
+    }
+    auto ready = co_await runtime::poll(socket.fd(), POLLIN | POLLRDHUP, {.deadline_ns = deadline_ns});
+    if (!ready.ok() && ready.status().code() == StatusCode::kDeadlineExceeded) {
+      co_return absl::DeadlineExceededError(
+          "handshake: the peer said nothing in time: is it a wharf program, and running?");
+    }
+    if (!ready.ok()) co_return ready.status();
+  }
+  if (socket.header().kind != kind || socket.payload().size() != sizeof(T)) {
+    co_return peer_is_wrong("the peer's packet is of another kind or size: it is no wharf program, or another version");
+  }
+  std::memcpy(payload, socket.payload().data(), sizeof(T));
+  co_return absl::OkStatus();
+}
+
+Status check_hello(const Hello& hello, std::size_t fd_count) {
+  if (hello.magic != kHelloMagic) return peer_is_wrong("the peer is no wharf program");
+  if (hello.version != kLinkVersion) {
+    return peer_is_wrong("the peer speaks link version " + std::to_string(hello.version) + ", this program " +
+                         std::to_string(kLinkVersion) + ": build both with the same wharf");
+  }
+  if (hello.shared_memory > 1 || fd_count != (hello.shared_memory == 1 ? 2 : 0)) {
+    return peer_is_wrong("hello.shared_memory and its descriptors do not agree");
+  }
+  if (hello.packet_bytes_max < 1024) return peer_is_wrong("hello.packet_bytes_max");
+  if (hello.message_bytes_max == 0) return peer_is_wrong("hello.message_bytes_max");
+  for (std::uint64_t word : hello.reserved) {
+    if (word != 0) return peer_is_wrong("hello.reserved");
+  }
+  return absl::OkStatus();
+}
+
+// An eventfd has no file type. Anything that has one could block the writer, or be harmed by what is written.
+Status check_doorbell(int fd) {
+  struct stat info;
+  const int known = sys::fstat(fd, &info);
+  if (known < 0) return runtime::errno_status(-known, "open port: fstat of the doorbell");
+  if ((info.st_mode & S_IFMT) != 0) return peer_is_wrong("hello: the doorbell is no eventfd");
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+coro::Task<StatusOr<Handshaken>> shake_hands(runtime::UniqueFd socket, PortOptions options,
+                                             shm::Lane::Owner* owner) {
+  if (Status status = check_options(options); !status.ok()) co_return status;
+  if (Status status = check_socket(socket.get()); !status.ok()) co_return status;
+  size_buffers(socket.get(), options.packet_bytes_max);
+  const std::int64_t deadline_ns = runtime::deadline_after(runtime::Reactor::current().now_ns(),
+                                                           options.handshake_timeout_ms * 1'000'000);
+  Handshaken done{.socket = PacketSocket(std::move(socket), options.packet_bytes_max)};
+
+  Fds offered;
+  if (options.shared_memory) {
+    StatusOr<shm::Ref<shm::Lane>> lane = shm::Lane::create(options.lane, owner);
+    const int doorbell = lane.ok() ? sys::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK) : -1;
+    if (doorbell >= 0) {
+      done.lane = std::move(lane).value();
+      done.own_doorbell = runtime::UniqueFd(doorbell);
+      offered.push_back(done.lane->take_control_fd());
+      const int copy = sys::fcntl(doorbell, F_DUPFD_CLOEXEC, 0);
+      if (copy < 0) co_return runtime::errno_status(-copy, "open port: duplicate the doorbell");
+      offered.emplace_back(copy);
+    }
+  }
+  const Hello own_hello{
+      .magic = kHelloMagic,
+      .version = kLinkVersion,
+      .shared_memory = done.lane ? 1u : 0u,
+      .message_bytes_max = options.message_bytes_max,
+      .packet_bytes_max = static_cast<std::uint32_t>(options.packet_bytes_max),
+      .inline_bytes_max = static_cast<std::uint32_t>(options.lane.inline_bytes_max),
+      .reserved = {},
+  };
+  if (Status status = send_control(done.socket, PacketKind::kHello, own_hello, offered); !status.ok()) {
+    co_return status;
+  }
+  offered.clear();
+
+  Hello hello{};
+  Status received = co_await receive_control(done.socket, PacketKind::kHello, deadline_ns, &hello);
+  if (!received.ok()) co_return received;
+  Fds fds = done.socket.take_fds();
+  if (Status status = check_hello(hello, fds.size()); !status.ok()) co_return status;
+  done.message_bytes_max = std::min<std::size_t>(options.message_bytes_max, hello.message_bytes_max);
+  done.packet_bytes_max = std::min<std::size_t>(options.packet_bytes_max, hello.packet_bytes_max);
+  done.inline_bytes_max = std::min<std::size_t>(hello.inline_bytes_max, shm::kInlineBytesMax);
+
+  if (!fds.empty() && done.lane) {
+    // Want of memory to map it is no reason to fail: the socket is there. A segment that breaks the format is.
+    Status attached = done.lane->attach(std::move(fds[0]));
+    if (attached.code() == StatusCode::kInvalidArgument) co_return attached;
+    if (Status status = check_doorbell(fds[1].get()); !status.ok()) co_return status;
+    if (attached.ok()) done.peer_doorbell = std::move(fds[1]);
+  }
+  const Ready own_ready{.shared_memory = done.peer_doorbell ? 1u : 0u, .reserved = 0};
+  if (Status status = send_control(done.socket, PacketKind::kReady, own_ready, {}); !status.ok()) {
+    co_return status;
+  }
+  Ready ready{};
+  received = co_await receive_control(done.socket, PacketKind::kReady, deadline_ns, &ready);
+  if (!received.ok()) co_return received;
+  if (own_ready.shared_memory == 0 || ready.shared_memory != 1) {
+    if (done.lane) done.lane->close();
+    done.lane.reset();
+    done.own_doorbell.reset();
+    done.peer_doorbell.reset();
+  }
+  co_return done;
+}
+
+}  // namespace wharf::ipc::detail

@@ -1,0 +1,303 @@
+#include "wharf/ipc/detail/lane_transport.h"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <string>
+#include <utility>
+
+namespace wharf::ipc::detail {
+namespace {
+
+// Foreign payload is copied into blocks of at most this size: small enough to be found in a used arena.
+constexpr std::size_t kCopyBlockBytes = 256 * 1024;
+
+}  // namespace
+
+LaneTransport::LaneTransport(shm::Ref<shm::Lane> lane, PacketSocket& socket,
+                             std::size_t inline_bytes_max, PortCounters& counters) noexcept
+    : Transport(counters),
+      lane_(std::move(lane)),
+      socket_(socket),
+      inline_bytes_max_(std::min(inline_bytes_max, shm::kInlineBytesMax)) {}
+
+Transport::Sent LaneTransport::broken(Status status) {
+  status_ = std::move(status);
+  return Sent::kBroken;
+}
+
+// A block of ours, or one of the peer's that goes home.
+bool LaneTransport::travels(const Piece& piece) const noexcept { return piece.lane() == lane_.get(); }
+
+LaneTransport::Plan LaneTransport::plan(const Message& message) const noexcept {
+  Plan plan;
+  const std::size_t head_count = message.head_.bytes().empty() ? 0 : 1;
+  for (std::size_t i = 0; i < message.part_count(); ++i) {
+    const std::size_t bytes = message.part(i).size();
+    const bool plain = i < head_count || !travels(message.pieces_[i - head_count]);
+    if (!plain || plan.inline_bytes + bytes > inline_bytes_max_) break;
+    plan.inline_bytes += bytes;
+    ++plan.inline_part_count;
+  }
+  return plan;
+}
+
+Transport::Sent LaneTransport::copy_to_arena(Outgoing& outgoing, std::size_t part_index,
+                                             std::size_t part_count) {
+  Message& message = outgoing.message;
+  std::size_t bytes_left = 0;
+  for (std::size_t i = 0; i < part_count; ++i) bytes_left += message.part(part_index + i).size();
+  const auto never_fits = [&] {
+    const Status& why = lane_->arena().growth_error();
+    if (!why.ok()) return refuse(outgoing, why);
+    return refuse(outgoing, absl::ResourceExhaustedError(
+                                "send: the payload does not fit the arena: raise arena_bytes_max"));
+  };
+  if (bytes_left > lane_->arena().bytes_max()) return never_fits();
+  absl::InlinedVector<Piece, 4> copies;
+  std::size_t part = part_index;
+  std::size_t part_offset = 0;
+  while (bytes_left != 0) {
+    const std::size_t block_bytes = std::min(bytes_left, kCopyBlockBytes);
+    shm::OwnBlock block;
+    switch (lane_->arena().allocate(block_bytes, block)) {
+      case shm::Allocation::kOk: break;
+      case shm::Allocation::kFull: return Sent::kNoMemory;
+      case shm::Allocation::kTooLarge: return never_fits();
+    }
+    copies.emplace_back(lane_, block, block_bytes);
+    for (std::size_t at = 0; at < block_bytes;) {
+      const std::span<const std::byte> source = message.part(part).subspan(part_offset);
+      const std::size_t count = std::min(source.size(), block_bytes - at);
+      std::memcpy(block.data + at, source.data(), count);
+      at += count;
+      part_offset += count;
+      if (part_offset == message.part(part).size()) {
+        ++part;
+        part_offset = 0;
+      }
+    }
+    bytes_left -= block_bytes;
+    counters_.bytes_copied_to_arena += block_bytes;
+  }
+  // The copies take the place of the originals.
+  absl::InlinedVector<Piece, 1> pieces;
+  for (std::size_t i = 0, head_count = message.part_count() - message.pieces_.size(); i < message.part_count();) {
+    if (i == part_index) {
+      for (Piece& copy : copies) pieces.push_back(std::move(copy));
+      i += part_count;
+    } else {
+      if (i >= head_count) pieces.push_back(std::move(message.pieces_[i - head_count]));
+      ++i;
+    }
+  }
+  if (part_index == 0 && part_count != 0) message.head_ = SmallBytes();
+  message.pieces_ = std::move(pieces);
+  return Sent::kSent;
+}
+
+Transport::Sent LaneTransport::settle_blocks(Outgoing& outgoing, const Plan& plan) {
+  Message& message = outgoing.message;
+  for (std::size_t i = plan.inline_part_count; i < message.part_count(); ++i) {
+    const std::size_t head_count = message.part_count() - message.pieces_.size();
+    const auto plain = [&](std::size_t part) {
+      return part < head_count || !travels(message.pieces_[part - head_count]);
+    };
+    if (!plain(i)) continue;
+    std::size_t count = 1;
+    while (i + count < message.part_count() && plain(i + count)) ++count;
+    if (Sent sent = copy_to_arena(outgoing, i, count); sent != Sent::kSent) return sent;
+  }
+  return Sent::kSent;
+}
+
+Transport::Sent LaneTransport::send_fds(std::span<const runtime::UniqueFd> fds) {
+  ++counters_.socket_sends;
+  PacketHeader header{};
+  header.kind = PacketKind::kFds;
+  switch (socket_.send(header, {}, fds)) {
+    case PacketSocket::Sent::kSent: return Sent::kSent;
+    case PacketSocket::Sent::kFull: return Sent::kNoSocket;
+    case PacketSocket::Sent::kFailed: break;
+  }
+  status_ = socket_.status();
+  return status_.code() == StatusCode::kUnavailable ? Sent::kBroken : Sent::kRefused;
+}
+
+Transport::Sent LaneTransport::announce_segments() {
+  while (shm::Segment* segment = lane_->unannounced()) {
+    std::byte* cell = lane_->writer().reserve(shm::record_cells(0, 0));
+    if (cell == nullptr) return Sent::kNoSpace;
+    runtime::UniqueFd fd = segment->take_fd();
+    const Sent sent = send_fds({&fd, 1});
+    if (sent != Sent::kSent) {
+      segment->restore_fd(std::move(fd));
+      return sent;
+    }
+    shm::RecordHeader header{};
+    header.kind = shm::RecordKind::kSegment;
+    header.fd_count = 1;
+    std::memcpy(cell, &header, sizeof(header));
+    lane_->writer().commit();
+    lane_->announced();
+  }
+  return Sent::kSent;
+}
+
+shm::BlockDescriptor LaneTransport::describe(Piece& piece) noexcept {
+  shm::BlockDescriptor descriptor = piece.descriptor();
+  if (piece.kind() == Piece::Kind::kOwnBlock) {
+    descriptor.token = lane_->lend(piece.block_id());
+    ++counters_.blocks_lent;
+  } else {
+    descriptor.segment |= shm::kReturnedBit;
+    ++counters_.blocks_returned_as_payload;
+  }
+  piece.forget();
+  return descriptor;
+}
+
+Transport::Sent LaneTransport::try_send(Outgoing& outgoing) {
+  Message& message = outgoing.message;
+  if (message.fds_.size() > shm::kFdCountMax) {
+    return refuse(outgoing, absl::InvalidArgumentError("send: a message carries at most 16 descriptors"));
+  }
+  const Plan plan = this->plan(message);
+  const std::size_t head_count = message.head_.bytes().empty() ? 0 : 1;
+  if (plan.inline_part_count < message.part_count()) {
+    if (Sent sent = settle_blocks(outgoing, plan); sent != Sent::kSent) return sent;
+  }
+  const std::size_t block_count = message.part_count() - plan.inline_part_count;
+  if (block_count > shm::kBlockCountMax) {
+    return refuse(outgoing, absl::InvalidArgumentError("send: a message carries at most 256 blocks: lend larger ones"));
+  }
+  if (lane_->lent().available() < block_count) return Sent::kNoMemory;
+  if (Sent sent = announce_segments(); sent != Sent::kSent) {
+    return sent == Sent::kRefused ? refuse(outgoing, status_) : sent;
+  }
+  std::byte* at = lane_->writer().reserve(shm::record_cells(block_count, plan.inline_bytes));
+  if (at == nullptr) return Sent::kNoSpace;
+  if (!message.fds_.empty()) {
+    if (Sent sent = send_fds(message.fds_); sent != Sent::kSent) {
+      return sent == Sent::kRefused ? refuse(outgoing, status_) : sent;
+    }
+  }
+
+  // From here on nothing fails.
+  shm::RecordHeader header{};
+  header.kind = outgoing.kind;
+  header.flags = outgoing.flags;
+  header.fd_count = static_cast<std::uint8_t>(message.fds_.size());
+  header.block_count = static_cast<std::uint16_t>(block_count);
+  header.inline_bytes = static_cast<std::uint16_t>(plan.inline_bytes);
+  header.type = message.type_;
+  header.stream = outgoing.stream;
+  header.deadline_ns = message.deadline_ns_;
+  std::memcpy(at, &header, sizeof(header));
+  at += sizeof(header);
+  for (std::size_t i = plan.inline_part_count; i < plan.inline_part_count + block_count; ++i) {
+    const shm::BlockDescriptor descriptor = describe(message.pieces_[i - head_count]);
+    counters_.bytes_sent += descriptor.bytes;
+    std::memcpy(at, &descriptor, sizeof(descriptor));
+    at += sizeof(descriptor);
+  }
+  for (std::size_t i = 0; i < plan.inline_part_count; ++i) {
+    const std::span<const std::byte> part = message.part(i);
+    if (!part.empty()) std::memcpy(at, part.data(), part.size());
+    at += part.size();
+  }
+  lane_->writer().commit();
+  counters_.bytes_sent += plan.inline_bytes;
+  counters_.bytes_copied_inline += plan.inline_bytes;
+  if (outgoing.kind == shm::RecordKind::kMessage) {
+    ++counters_.messages_sent;
+    ++counters_.sent_shared_memory;
+  }
+  return Sent::kSent;
+}
+
+Transport::Got LaneTransport::violation(const char* what) {
+  status_ = absl::InvalidArgumentError(std::string("the peer broke the link's format: ") + what);
+  return Got::kBroken;
+}
+
+bool LaneTransport::take_fds(std::size_t fd_count, Fds& fds) {
+  // The packet was sent before the record was published, so it is there.
+  ++counters_.socket_receives;
+  switch (socket_.receive()) {
+    case PacketSocket::Got::kPacket: break;
+    case PacketSocket::Got::kFailed: status_ = socket_.status(); return false;
+    case PacketSocket::Got::kEmpty:
+    case PacketSocket::Got::kEnd: violation("record.fd_count: its packet is missing"); return false;
+  }
+  if (socket_.header().kind != PacketKind::kFds || socket_.header().fd_count != fd_count) {
+    violation("record.fd_count: its packet has others");
+    return false;
+  }
+  fds = socket_.take_fds();
+  return true;
+}
+
+bool LaneTransport::take_block(const std::byte* source, Message& message) {
+  shm::BlockDescriptor descriptor;
+  std::memcpy(&descriptor, source, sizeof(descriptor));
+  if ((descriptor.segment & shm::kReturnedBit) != 0) {
+    const std::optional<shm::OwnBlock> block = lane_->take_returned(descriptor);
+    if (!block.has_value()) return violation("descriptor: returned, but not lent"), false;
+    message.pieces_.emplace_back(lane_, *block, descriptor.bytes);
+    return true;
+  }
+  std::span<const std::byte> bytes;
+  if (!lane_->peer_arena().view(descriptor, bytes)) return violation("descriptor: outside the arena"), false;
+  message.pieces_.emplace_back(lane_, descriptor, bytes);
+  return true;
+}
+
+bool LaneTransport::adopt_segment(const shm::RecordView& record) {
+  Fds fds;
+  if (record.header.fd_count != 1) return violation("segment.fd_count"), false;
+  if (!take_fds(1, fds)) return false;
+  status_ = lane_->peer_arena().adopt(std::move(fds[0]));
+  return status_.ok();
+}
+
+Transport::Got LaneTransport::take_message(const shm::RecordView& record, Message& message) {
+  const shm::RecordHeader& header = record.header;
+  message.type_ = header.type;
+  message.flags_ = header.flags;
+  message.stream_ = header.stream;
+  message.deadline_ns_ = header.deadline_ns;
+  if (header.fd_count != 0 && !take_fds(header.fd_count, message.fds_)) return Got::kBroken;
+  message.head_ = SmallBytes({record.inline_bytes, header.inline_bytes});
+  counters_.bytes_received += header.inline_bytes;
+  for (std::size_t i = 0; i < header.block_count; ++i) {
+    if (!take_block(record.descriptors + i * sizeof(shm::BlockDescriptor), message)) return Got::kBroken;
+    counters_.bytes_received += message.pieces_.back().bytes().size();
+  }
+  ++counters_.messages_received;
+  return Got::kMessage;
+}
+
+Transport::Got LaneTransport::try_receive(Message& message) {
+  while (true) {
+    shm::RecordView record;
+    switch (lane_->reader().peek(record)) {
+      case shm::RingReader::Next::kEmpty: return Got::kEmpty;
+      case shm::RingReader::Next::kViolation: return violation(lane_->reader().violation());
+      case shm::RingReader::Next::kRecord: break;
+    }
+    Got got = Got::kEmpty;  // goes on with the next record
+    switch (record.header.kind) {
+      case shm::RecordKind::kMessage: got = take_message(record, message); break;
+      case shm::RecordKind::kFin: got = Got::kFin; break;
+      case shm::RecordKind::kSegment:
+        if (!adopt_segment(record)) got = Got::kBroken;
+        break;
+      case shm::RecordKind::kPad: break;  // never shown
+    }
+    lane_->reader().pop();
+    if (got != Got::kEmpty) return got;
+  }
+}
+
+}  // namespace wharf::ipc::detail

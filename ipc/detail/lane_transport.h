@@ -1,0 +1,52 @@
+// Messages through a lane: records in the ring, payload in place or by block descriptor, fds on the socket beside it.
+//
+// Threads: the port's reactor.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "wharf/ipc/detail/packet_socket.h"
+#include "wharf/ipc/detail/transport.h"
+#include "wharf/shm/lane.h"
+
+namespace wharf::ipc::detail {
+
+class LaneTransport final : public Transport {
+ public:
+  // Units: `inline_bytes_max` of a record that the peer accepts.
+  LaneTransport(shm::Ref<shm::Lane> lane, PacketSocket& socket, std::size_t inline_bytes_max,
+                PortCounters& counters) noexcept;
+
+  Sent try_send(Outgoing& outgoing) override;
+  Got try_receive(Message& message) override;
+
+ private:
+  // How the parts of a message travel.
+  struct Plan {
+    std::size_t inline_part_count = 0;  // from the first part on: copied into the ring
+    std::size_t inline_bytes = 0;
+  };
+  Plan plan(const Message& message) const noexcept;
+  // Copies what cannot travel as it is into blocks of our arena, so that behind the inline parts only blocks are left.
+  Sent settle_blocks(Outgoing& outgoing, const Plan& plan);
+  Sent copy_to_arena(Outgoing& outgoing, std::size_t part_index, std::size_t part_count);
+  bool travels(const Piece& piece) const noexcept;
+  shm::BlockDescriptor describe(Piece& piece) noexcept;
+
+  Sent announce_segments();
+  Sent send_fds(std::span<const runtime::UniqueFd> fds);
+  Sent broken(Status status);
+
+  Got take_message(const shm::RecordView& record, Message& message);
+  bool take_fds(std::size_t fd_count, Fds& fds);
+  bool take_block(const std::byte* descriptor, Message& message);
+  bool adopt_segment(const shm::RecordView& record);
+  Got violation(const char* what);
+
+  const shm::Ref<shm::Lane> lane_;
+  PacketSocket& socket_;
+  const std::size_t inline_bytes_max_;
+};
+
+}  // namespace wharf::ipc::detail

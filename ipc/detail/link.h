@@ -1,0 +1,154 @@
+// Link: the engine of a port. It moves messages between the transport and the tasks that wait, announces its sleeps,
+// rings the peer, and ends when the peer does. Port owns it; what may outlive the port (a request that is still to be
+// answered, a task that waits) holds a Ref.
+//
+// Threads: the port's reactor.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "wharf/coro/detail/wait.h"
+#include "wharf/ipc/counters.h"
+#include "wharf/ipc/detail/call_table.h"
+#include "wharf/ipc/detail/handshake.h"
+#include "wharf/ipc/detail/packet_socket.h"
+#include "wharf/ipc/detail/port_wait.h"
+#include "wharf/ipc/detail/transport.h"
+#include "wharf/ipc/options.h"
+#include "wharf/runtime/poller.h"
+#include "wharf/runtime/reactor.h"
+#include "wharf/runtime/watch.h"
+#include "wharf/shm/lane.h"
+
+namespace wharf::ipc::detail {
+
+// Of the text that explains an error to the peer; longer ones are cut.
+inline constexpr std::size_t kErrorTextBytesMax = 512;
+
+// A task that sends a message; one that calls then waits for the reply.
+struct Sender : PortWait {
+  Outgoing outgoing;
+  bool is_call = false;
+  bool sent = false;
+  Status result;
+  std::optional<Message> reply;
+};
+
+// A task that waits for a message.
+struct Receiver : PortWait {
+  std::optional<Message> message;
+};
+
+// A task that waits for memory.
+struct Borrower : PortWait {
+  std::size_t bytes = 0;
+  std::optional<Loan> loan;
+  Status result;
+};
+
+class Link final : public shm::RefCounted, private runtime::Poller, private shm::Lane::Owner {
+ public:
+  Link(runtime::Reactor& reactor, const PortOptions& options) noexcept;
+  // Puts the link to work on what the handshake agreed on.
+  void start(Handshaken handshaken);
+  // Says goodbye if there is room, and ends the link.
+  void close() noexcept;
+
+  // Each tries at once. True: it is over, in success or failure. False: add the waiter to the list and call look_out().
+  bool try_send(Sender& sender);
+  bool try_receive(Receiver& receiver);
+  bool try_borrow(Borrower& borrower);
+  coro::detail::WaitList& senders() noexcept { return senders_; }
+  coro::detail::WaitList& callers() noexcept { return callers_; }  // whose request has been sent
+  coro::detail::WaitList& receivers() noexcept { return receivers_; }
+  coro::detail::WaitList& borrowers() noexcept { return borrowers_; }
+  // Somebody waits from now on: the reactor looks at the link every turn, until it sleeps.
+  void look_out() noexcept;
+  void forget_call(const Sender& caller) noexcept;
+
+  // A request has its answer.
+  void request_answered() noexcept { --open_requests_; }
+  // Answers a request without waiting: what finds no room is sent as soon as there is some.
+  void answer_dropped(std::uint64_t stream) noexcept;
+  shm::Lane::Owner& lane_owner() noexcept { return *this; }
+
+  bool ended() const noexcept { return ended_; }
+  // OK while the link lives.
+  const Status& status() const noexcept { return status_; }
+  bool uses_shared_memory() const noexcept { return static_cast<bool>(lane_); }
+  const PortOptions& options() const noexcept { return options_; }
+  PortCounters counters() const noexcept;
+
+ private:
+  friend class shm::Ref<Link>;
+  class SocketWatch;
+  class WritableWatch;
+  class DoorbellWatch;
+  ~Link();
+
+  // runtime::Poller
+  bool poll() noexcept override;
+  bool prepare_sleep() noexcept override;
+  void flush() noexcept override;
+  bool may_spin() const noexcept override;
+  // shm::Lane::Owner
+  void on_lane_change() noexcept override;
+
+  bool send_now(Sender& sender);
+  void send_waiting();
+  void send_dropped_answers() noexcept;
+  void lend_waiting();
+  bool collect_returned();
+  bool receive_waiting();
+  Transport::Got take(Message& message);
+  void dispatch(Message message);
+  void handle_reply(Message message);
+  bool wants_messages() const noexcept;
+  std::uint64_t wants() const noexcept;
+  void drain_and_end();
+  void end(Status why) noexcept;
+  // There is news for the peer: it is published at the end of the turn, or now if there is much.
+  void publish_early() noexcept;
+  void ring(std::uint64_t news) noexcept;
+
+  runtime::Reactor& reactor_;
+  const PortOptions options_;
+  PortCounters counters_;
+
+  std::optional<PacketSocket> socket_;
+  shm::Ref<shm::Lane> lane_;  // null: the socket alone
+  std::unique_ptr<Transport> transport_;
+  runtime::UniqueFd own_doorbell_;   // the peer rings it
+  runtime::UniqueFd peer_doorbell_;  // we ring it
+  std::unique_ptr<SocketWatch> socket_watch_;
+  std::unique_ptr<WritableWatch> writable_watch_;  // while a send waits for the socket
+  std::unique_ptr<DoorbellWatch> doorbell_watch_;
+
+  coro::detail::WaitList senders_;
+  coro::detail::WaitList callers_;
+  coro::detail::WaitList receivers_;
+  coro::detail::WaitList borrowers_;
+  CallTable<Sender> calls_;
+  std::deque<Message> parked_;  // arrived before anybody asked, ahead of replies
+  std::vector<std::uint64_t> dropped_;  // requests whose automatic answer found no room yet
+  std::size_t open_requests_ = 0;       // received and not answered: dropped_ has room for all of them
+
+  Transport::Sent blocked_on_ = Transport::Sent::kSent;  // what the first sender waits for
+  std::uint32_t turn_messages_left_;
+  std::uint64_t owed_ring_ = 0;  // published, and not rung for yet
+  std::size_t message_bytes_max_ = 0;
+  bool socket_readable_ = false;
+  bool socket_writable_ = false;
+  bool peer_gone_ = false;     // the socket has ended; what was published is still to be read
+  bool fin_sent_ = false;
+  bool fin_received_ = false;
+  bool ended_ = false;
+  Status status_;
+};
+
+}  // namespace wharf::ipc::detail

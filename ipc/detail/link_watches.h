@@ -1,0 +1,54 @@
+// The three file descriptors that a link watches. Each tells the link, which looks on its next turn.
+//
+// Threads: the port's reactor.
+#pragma once
+
+#include <cstdint>
+
+#include "wharf/ipc/detail/link.h"
+#include "wharf/runtime/watch.h"
+
+namespace wharf::ipc::detail {
+
+// The socket: packets, and the peer's end.
+class Link::SocketWatch final : public runtime::Watch {
+ public:
+  explicit SocketWatch(Link& link)
+      : Watch(link.reactor_, link.socket_->fd(), POLLIN | POLLRDHUP), link_(link) {}
+
+ private:
+  void on_ready(std::uint32_t events) noexcept override {
+    link_.socket_readable_ = true;
+    if ((events & (POLLRDHUP | POLLHUP | POLLERR)) != 0) link_.peer_gone_ = true;
+    link_.look_out();
+  }
+  Link& link_;
+};
+
+// Room in the socket, while somebody waits for it.
+class Link::WritableWatch final : public runtime::Watch {
+ public:
+  explicit WritableWatch(Link& link) : Watch(link.reactor_, link.socket_->fd(), POLLOUT), link_(link) {}
+
+ private:
+  void on_ready(std::uint32_t) noexcept override {
+    link_.socket_writable_ = true;
+    link_.look_out();
+  }
+  Link& link_;
+};
+
+// Our doorbell: never read, so that each ring is one edge and no system call.
+class Link::DoorbellWatch final : public runtime::Watch {
+ public:
+  explicit DoorbellWatch(Link& link) : Watch(link.reactor_, link.own_doorbell_.get(), POLLIN), link_(link) {}
+
+ private:
+  void on_ready(std::uint32_t) noexcept override {
+    ++link_.counters_.wakes;
+    link_.look_out();
+  }
+  Link& link_;
+};
+
+}  // namespace wharf::ipc::detail

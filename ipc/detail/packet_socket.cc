@@ -1,0 +1,147 @@
+#include "wharf/ipc/detail/packet_socket.h"
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <string>
+#include <sys/socket.h>
+#include <utility>
+
+#include "wharf/runtime/base/sys.h"
+#include "wharf/shm/format.h"
+
+namespace wharf::ipc::detail {
+namespace sys = runtime::sys;
+namespace {
+
+// One more than a packet of ours can have, so that one too many is seen and not cut off.
+constexpr std::size_t kFdRoom = shm::kFdCountMax + 1;
+constexpr std::size_t kControlBytes = CMSG_SPACE(kFdRoom * sizeof(int));
+constexpr std::size_t kPayloadPartsMax = 64;
+
+}  // namespace
+
+PacketSocket::PacketSocket(runtime::UniqueFd socket, std::size_t packet_bytes_max)
+    : socket_(std::move(socket)),
+      buffer_bytes_(sizeof(PacketHeader) + packet_bytes_max),
+      buffer_(std::make_unique_for_overwrite<std::byte[]>(buffer_bytes_)) {}
+
+PacketSocket::Sent PacketSocket::send(PacketHeader header, std::span<const iovec> payload,
+                                      std::span<const runtime::UniqueFd> fds) {
+  std::array<iovec, 1 + kPayloadPartsMax> parts;
+  parts[0] = {&header, sizeof(header)};
+  std::size_t part_count = 1;
+  header.fragment_bytes = 0;
+  for (const iovec& part : payload.first(std::min(payload.size(), kPayloadPartsMax))) {
+    header.fragment_bytes += static_cast<std::uint32_t>(part.iov_len);
+    parts[part_count++] = part;
+  }
+  header.fd_count = static_cast<std::uint8_t>(fds.size());
+  header.sequence = sent_count_;
+
+  msghdr message{};
+  message.msg_iov = parts.data();
+  message.msg_iovlen = part_count;
+  alignas(cmsghdr) std::array<std::byte, kControlBytes> control{};
+  if (!fds.empty()) {
+    message.msg_control = control.data();
+    message.msg_controllen = CMSG_SPACE(fds.size() * sizeof(int));
+    cmsghdr* item = CMSG_FIRSTHDR(&message);
+    item->cmsg_level = SOL_SOCKET;
+    item->cmsg_type = SCM_RIGHTS;
+    item->cmsg_len = CMSG_LEN(fds.size() * sizeof(int));
+    for (std::size_t i = 0; i < fds.size(); ++i) {
+      const int fd = fds[i].get();
+      std::memcpy(CMSG_DATA(item) + i * sizeof(int), &fd, sizeof(fd));
+    }
+  }
+  const ssize_t result = sys::sendmsg(socket_.get(), &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+  if (result >= 0) {
+    ++sent_count_;
+    return Sent::kSent;
+  }
+  // ENOBUFS: no memory for the packet just now; the socket tells when there is.
+  if (result == -EAGAIN || result == -ENOBUFS) return Sent::kFull;
+  if (result == -ETOOMANYREFS) {
+    status_ = runtime::errno_status(ETOOMANYREFS, "send",
+                                    "too many descriptors are on their way: receive some, or raise RLIMIT_NOFILE");
+  } else {
+    status_ = runtime::errno_status(static_cast<int>(-result), "send");
+  }
+  return Sent::kFailed;
+}
+
+std::ptrdiff_t PacketSocket::receive_raw(int flags, bool& truncated) {
+  iovec part{buffer_.get(), buffer_bytes_};
+  alignas(cmsghdr) std::array<std::byte, kControlBytes> control;
+  msghdr message{};
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  message.msg_control = control.data();
+  message.msg_controllen = control.size();
+  const ssize_t result =
+      sys::recvmsg(socket_.get(), &message, flags | MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+  if (result < 0) return result;
+  // What came is owned before anything is looked at.
+  for (cmsghdr* item = CMSG_FIRSTHDR(&message); item != nullptr; item = CMSG_NXTHDR(&message, item)) {
+    if (item->cmsg_level != SOL_SOCKET || item->cmsg_type != SCM_RIGHTS) continue;
+    for (std::size_t at = 0; at + sizeof(int) <= item->cmsg_len - CMSG_LEN(0); at += sizeof(int)) {
+      int fd;
+      std::memcpy(&fd, CMSG_DATA(item) + at, sizeof(fd));
+      fds_.emplace_back(fd);
+    }
+  }
+  truncated = (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0;
+  return result;
+}
+
+PacketSocket::Got PacketSocket::receive() {
+  fds_.clear();
+  bool truncated = false;
+  const std::ptrdiff_t result = receive_raw(0, truncated);
+  if (result == -EAGAIN) return Got::kEmpty;
+  if (result < 0) return fail(runtime::errno_status(static_cast<int>(-result), "receive"));
+  if (truncated) {
+    return violation(fds_.empty() ? "packet is longer than agreed, or its descriptors were dropped: at RLIMIT_NOFILE?"
+                                  : "packet has too many descriptors, or some were dropped: at RLIMIT_NOFILE?");
+  }
+  if (result == 0) {
+    // Either the end or an empty packet: at the end the next receive says 0 again, and carries nothing.
+    if (!fds_.empty() || receive_raw(0, truncated) != 0) return violation("packet is empty");
+    fds_.clear();
+    return Got::kEnd;
+  }
+  return check_packet(static_cast<std::size_t>(result));
+}
+
+PacketSocket::Got PacketSocket::check_packet(std::size_t bytes) {
+  if (bytes < sizeof(PacketHeader)) return violation("packet is shorter than its header");
+  std::memcpy(&header_, buffer_.get(), sizeof(header_));
+  if (header_.kind < PacketKind::kHello || header_.kind > PacketKind::kFin) return violation("packet.kind");
+  if ((header_.flags & ~shm::kFlagsKnown) != 0) return violation("packet.flags");
+  if (header_.reserved0 != 0 || header_.reserved1 != 0) return violation("packet.reserved");
+  if (header_.fragment_bytes != bytes - sizeof(PacketHeader)) return violation("packet.fragment_bytes");
+  if (header_.fd_count != fds_.size() || fds_.size() > shm::kFdCountMax) return violation("packet.fd_count");
+  if (header_.sequence != received_count_) return violation("packet.sequence");
+  ++received_count_;
+  payload_ = {buffer_.get() + sizeof(PacketHeader), header_.fragment_bytes};
+  return Got::kPacket;
+}
+
+PacketSocket::Got PacketSocket::fail(Status status) {
+  fds_.clear();
+  status_ = std::move(status);
+  return Got::kFailed;
+}
+
+PacketSocket::Got PacketSocket::violation(const char* what) {
+  return fail(absl::InvalidArgumentError(std::string("the peer broke the link's format: ") + what));
+}
+
+void PacketSocket::close() noexcept {
+  if (!socket_) return;
+  sys::shutdown(socket_.get(), SHUT_RDWR);
+  socket_.reset();
+}
+
+}  // namespace wharf::ipc::detail

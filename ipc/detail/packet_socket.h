@@ -1,0 +1,74 @@
+// PacketSocket: whole packets with file descriptors over a Unix SEQPACKET socket, by plain non-blocking calls.
+//
+// The ring's sendmsg is slower than the plain call for small messages, and two of them in flight on a full socket come
+// out of order; so io_uring only watches the socket, and the calls are made when it is ready.
+//
+// Threads: the port's reactor.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <sys/uio.h>
+
+#include "absl/container/inlined_vector.h"
+#include "wharf/ipc/detail/packet.h"
+#include "wharf/runtime/base/status.h"
+#include "wharf/runtime/base/unique_fd.h"
+
+namespace wharf::ipc::detail {
+
+using Fds = absl::InlinedVector<runtime::UniqueFd, 2>;
+
+class PacketSocket {
+ public:
+  // Units: `packet_bytes_max` of payload. The receive buffer is that large.
+  PacketSocket(runtime::UniqueFd socket, std::size_t packet_bytes_max);
+
+  int fd() const noexcept { return socket_.get(); }
+  bool open() const noexcept { return static_cast<bool>(socket_); }
+
+  enum class Sent { kSent, kFull, kFailed };
+  // Sends one packet: `header`, whose sequence, fd_count and fragment_bytes are filled in, and the payload. All or
+  // nothing. The fds stay the caller's.
+  //
+  // Errors: kFull    the socket has no room now
+  //         kFailed  status() says why: Unavailable (peer gone), ResourceExhausted (too many fds in flight) ...
+  Sent send(PacketHeader header, std::span<const iovec> payload, std::span<const runtime::UniqueFd> fds);
+
+  enum class Got { kPacket, kEmpty, kEnd, kFailed };
+  // Receives one packet. Its payload is valid until the next call; its fds are owned and close-on-exec.
+  //
+  // Errors: kFailed  a violation of the format (InvalidArgument names the field), or what the kernel said; every fd
+  //                  that came is closed
+  Got receive();
+  const PacketHeader& header() const noexcept { return header_; }
+  std::span<const std::byte> payload() const noexcept { return payload_; }
+  Fds take_fds() noexcept { return std::move(fds_); }
+
+  const Status& status() const noexcept { return status_; }
+  // Ends the connection for both sides at once, whatever refers to the socket still.
+  void close() noexcept;
+
+  std::uint64_t sent_count() const noexcept { return sent_count_; }
+  std::uint64_t received_count() const noexcept { return received_count_; }
+
+ private:
+  Got fail(Status status);
+  Got violation(const char* what);
+  std::ptrdiff_t receive_raw(int flags, bool& truncated);
+  Got check_packet(std::size_t bytes);
+
+  runtime::UniqueFd socket_;
+  const std::size_t buffer_bytes_;
+  std::unique_ptr<std::byte[]> buffer_;
+  PacketHeader header_{};
+  std::span<const std::byte> payload_;
+  Fds fds_;
+  Status status_;
+  std::uint64_t sent_count_ = 0;
+  std::uint64_t received_count_ = 0;
+};
+
+}  // namespace wharf::ipc::detail

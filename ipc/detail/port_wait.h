@@ -1,0 +1,47 @@
+// PortWait: a task that waits at a port, until it is served, stopped, or out of time.
+//
+// Threads: the port's reactor.
+#pragma once
+
+#include <coroutine>
+#include <cstdint>
+
+#include "wharf/coro/detail/wait.h"
+#include "wharf/runtime/base/status.h"
+#include "wharf/runtime/timer.h"
+
+namespace wharf::ipc::detail {
+
+class PortWait : public coro::detail::Wait, private runtime::Timer {
+ public:
+  // From here on neither a stop nor the deadline ends the wait.
+  void ignore_interruption() noexcept {
+    ignore_stop();
+    cancel();
+  }
+
+ protected:
+  ~PortWait() = default;
+
+  template <class Promise>
+  bool suspend_until(std::coroutine_handle<Promise> handle, coro::detail::WaitList& list,
+                     std::int64_t deadline_ns) noexcept {
+    if (!suspend(handle, list)) return false;
+    if (deadline_ns != 0) set(deadline_ns);
+    return true;
+  }
+
+  // Why the wait ended without success; OK if it did not.
+  Status interruption(const char* operation) const;
+
+ private:
+  void on_expired() noexcept override {
+    if (!waiting()) return;
+    expired_ = true;
+    leave();
+  }
+
+  bool expired_ = false;
+};
+
+}  // namespace wharf::ipc::detail

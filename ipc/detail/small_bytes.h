@@ -1,0 +1,54 @@
+// SmallBytes: payload that was copied on arrival, out of the ring or the socket's buffer. A few bytes lie in the object;
+// more come from the coroutine frames' cache, which has the ring's sizes ready; very many from malloc behind it.
+// Threads: any, one at a time.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstring>
+#include <span>
+#include <utility>
+
+#include "wharf/coro/frame_cache.h"
+
+namespace wharf::ipc::detail {
+
+class SmallBytes {
+ public:
+  SmallBytes() noexcept = default;
+  explicit SmallBytes(std::span<const std::byte> source) : bytes_(source.size()) {
+    if (bytes_ > kInPlaceBytes) data_ = static_cast<std::byte*>(coro::allocate_frame(bytes_));
+    if (bytes_ != 0) std::memcpy(data(), source.data(), bytes_);
+  }
+  SmallBytes(SmallBytes&& other) noexcept
+      : bytes_(std::exchange(other.bytes_, 0)), data_(std::exchange(other.data_, nullptr)) {
+    if (data_ == nullptr && bytes_ != 0) std::memcpy(in_place_.data(), other.in_place_.data(), bytes_);
+  }
+  SmallBytes& operator=(SmallBytes&& other) noexcept {
+    if (this == &other) return *this;
+    free();
+    bytes_ = std::exchange(other.bytes_, 0);
+    data_ = std::exchange(other.data_, nullptr);
+    if (data_ == nullptr && bytes_ != 0) std::memcpy(in_place_.data(), other.in_place_.data(), bytes_);
+    return *this;
+  }
+  ~SmallBytes() { free(); }
+
+  std::span<const std::byte> bytes() const noexcept {
+    return {data_ != nullptr ? data_ : in_place_.data(), bytes_};
+  }
+
+ private:
+  static constexpr std::size_t kInPlaceBytes = 64;
+
+  std::byte* data() noexcept { return data_ != nullptr ? data_ : in_place_.data(); }
+  void free() noexcept {
+    if (data_ != nullptr) coro::free_frame(data_, bytes_);
+  }
+
+  std::size_t bytes_ = 0;
+  std::byte* data_ = nullptr;  // null: in place
+  std::array<std::byte, kInPlaceBytes> in_place_;  // the first bytes_ are set
+};
+
+}  // namespace wharf::ipc::detail

@@ -1,0 +1,63 @@
+// Transport: one way for messages to reach the peer, in order. LaneTransport: shared memory, with fds beside it on the
+// socket. SocketTransport: the socket alone. The link above them is the same.
+//
+// Threads: the port's reactor.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "wharf/ipc/counters.h"
+#include "wharf/ipc/message.h"
+#include "wharf/runtime/base/status.h"
+#include "wharf/shm/format.h"
+
+namespace wharf::ipc::detail {
+
+// A message on its way out.
+struct Outgoing {
+  Message message;
+  shm::RecordKind kind = shm::RecordKind::kMessage;  // or kFin, without a message
+  std::uint8_t flags = 0;                            // shm::RecordFlag
+  std::uint64_t stream = 0;
+  std::size_t sent_bytes = 0;  // of the payload, in fragments
+  bool begun = false;          // a fragment is out: the rest must follow
+  Status refusal;              // why try_send() said kRefused
+};
+
+class Transport {
+ public:
+  virtual ~Transport() = default;
+
+  enum class Sent {
+    kSent,
+    kNoSpace,   // the ring is full: wait until the peer has read some
+    kNoMemory,  // the arena is full, or too much is lent: wait until the peer has returned some
+    kNoSocket,  // the socket is full: wait until it is writable
+    kRefused,   // never: Outgoing::refusal says why; nothing was sent, and the port stays usable
+    kBroken,    // the link is done for: status() says why
+  };
+  // Sends the next of `outgoing`, whose loans then belong to the peer and whose fds are closed here. Until kSent the
+  // same one must be tried again before any other, once it has begun.
+  virtual Sent try_send(Outgoing& outgoing) = 0;
+
+  // kBusy: not empty, but enough for one turn. kEnd: the socket's end, seen by a transport that reads the socket.
+  enum class Got { kMessage, kFin, kEmpty, kBusy, kEnd, kBroken };
+  // Receives the next message.
+  virtual Got try_receive(Message& message) = 0;
+
+  // The peer's word was impossible, or the kernel's was no.
+  const Status& status() const noexcept { return status_; }
+
+ protected:
+  explicit Transport(PortCounters& counters) noexcept : counters_(counters) {}
+  Sent refuse(Outgoing& outgoing, Status why) {
+    outgoing.refusal = std::move(why);
+    return Sent::kRefused;
+  }
+
+  Status status_;
+  PortCounters& counters_;
+};
+
+}  // namespace wharf::ipc::detail

@@ -1,0 +1,115 @@
+#include "wharf/ipc/message.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "wharf/ipc/awaiters.h"
+#include "wharf/ipc/detail/link.h"
+
+namespace wharf::ipc {
+
+std::size_t Message::size_bytes() const noexcept {
+  std::size_t bytes = head_.bytes().size();
+  for (const Piece& piece : pieces_) bytes += piece.bytes().size();
+  return bytes;
+}
+
+std::span<const std::byte> Message::part(std::size_t index) const noexcept {
+  if (!head_.bytes().empty()) {
+    if (index == 0) return head_.bytes();
+    --index;
+  }
+  return pieces_[index].bytes();
+}
+
+std::size_t Message::copy_out(std::span<std::byte> target) const noexcept {
+  std::size_t done = 0;
+  for (std::size_t i = 0; i < part_count() && done < target.size(); ++i) {
+    const std::span<const std::byte> source = part(i);
+    const std::size_t count = std::min(source.size(), target.size() - done);
+    if (count != 0) std::memcpy(target.data() + done, source.data(), count);
+    done += count;
+  }
+  return done;
+}
+
+std::string Message::to_string() const {
+  std::string text(size_bytes(), '\0');
+  copy_out(std::as_writable_bytes(std::span(text)));
+  return text;
+}
+
+std::string_view Message::text(std::string& spare) const {
+  if (part_count() > 1) return spare = to_string();
+  if (part_count() == 0) return {};
+  const std::span<const std::byte> bytes = part(0);
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+Message& Message::append(std::span<const std::byte> payload) {
+  if (!payload.empty()) pieces_.emplace_back(payload);
+  return *this;
+}
+
+Message& Message::append(Loan payload) {
+  pieces_.push_back(std::move(payload).take_piece());
+  return *this;
+}
+
+Message& Message::append_blocks_of(Message& other) {
+  const auto first_block = std::stable_partition(
+      other.pieces_.begin(), other.pieces_.end(),
+      [](const Piece& piece) { return piece.kind() == Piece::Kind::kBorrowed; });
+  for (auto piece = first_block; piece != other.pieces_.end(); ++piece) pieces_.push_back(std::move(*piece));
+  other.pieces_.erase(first_block, other.pieces_.end());
+  return *this;
+}
+
+Message& Message::attach(runtime::UniqueFd fd) {
+  fds_.push_back(std::move(fd));
+  return *this;
+}
+
+runtime::UniqueFd Message::take_fd(std::size_t index) noexcept {
+  return index < fds_.size() ? std::move(fds_[index]) : runtime::UniqueFd();
+}
+
+SendAwaiter Message::reply(Message answer) {
+  if (!obligation_) return SendAwaiter(absl::InvalidArgumentError("reply: no request, or answered already"));
+  detail::Outgoing outgoing{.message = std::move(answer)};
+  outgoing.flags |= shm::kFlagReply;
+  outgoing.stream = obligation_.stream();
+  return SendAwaiter(obligation_.settle(), std::move(outgoing), 0);
+}
+
+SendAwaiter Message::reply_error(const Status& error) {
+  if (!obligation_) return SendAwaiter(absl::InvalidArgumentError("reply_error: no request, or answered already"));
+  if (error.ok()) return SendAwaiter(absl::InvalidArgumentError("reply_error: OK is no error"));
+  const absl::string_view text = error.message();
+  detail::Outgoing outgoing;
+  outgoing.message.type_ = static_cast<std::uint32_t>(error.code());
+  outgoing.message.head_ = detail::SmallBytes(std::as_bytes(
+      std::span(text.data(), std::min(text.size(), detail::kErrorTextBytesMax))));
+  outgoing.flags |= shm::kFlagReply | shm::kFlagError;
+  outgoing.stream = obligation_.stream();
+  return SendAwaiter(obligation_.settle(), std::move(outgoing), 0);
+}
+
+namespace detail {
+
+Obligation::Obligation(shm::Ref<Link> link, std::uint64_t stream) noexcept
+    : link_(link.leak()), stream_(stream) {}
+
+shm::Ref<Link> Obligation::settle() noexcept {
+  shm::Ref<Link> link = shm::Ref<Link>::adopt(std::exchange(link_, nullptr));
+  link->request_answered();
+  return link;
+}
+
+void Obligation::drop() noexcept {
+  const shm::Ref<Link> link = shm::Ref<Link>::adopt(std::exchange(link_, nullptr));
+  link->answer_dropped(stream_);
+}
+
+}  // namespace detail
+}  // namespace wharf::ipc

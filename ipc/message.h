@@ -1,0 +1,112 @@
+// Message: a type, a payload of one or more parts, and up to 16 file descriptors; to be sent, or received.
+//
+//     co_await port.send(Message(kHello, "quay"));                    // borrowed: lives until the send is done
+//     Message answer(kBody, std::move(loan));                         // shared memory: sent without a copy
+//     answer.attach(std::move(file));
+//     co_await request.reply(std::move(answer));
+//
+// A received message owns what it shows: inline payload is a copy, larger payload is a view of the peer's memory, which
+// goes home when the message dies. A peer that is not trusted may change such a view while it is read: copy_out() first.
+//
+// Threads: the port's reactor.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "absl/container/inlined_vector.h"
+#include "wharf/ipc/detail/obligation.h"
+#include "wharf/ipc/detail/small_bytes.h"
+#include "wharf/ipc/piece.h"
+#include "wharf/runtime/base/status.h"
+#include "wharf/runtime/base/unique_fd.h"
+
+namespace wharf::ipc {
+
+class CallAwaiter;
+class SendAwaiter;
+namespace detail {
+class Link;
+class LaneTransport;
+class SocketTransport;
+}  // namespace detail
+
+class Message {
+ public:
+  Message() noexcept = default;
+  explicit Message(std::uint32_t type) noexcept : type_(type) {}
+  // The bytes are borrowed until the send, call or reply that takes the message is done.
+  Message(std::uint32_t type, std::string_view payload) : type_(type) { append(payload); }
+  Message(std::uint32_t type, std::span<const std::byte> payload) : type_(type) { append(payload); }
+  Message(std::uint32_t type, Loan payload) : type_(type) { append(std::move(payload)); }
+  // Type 0.
+  Message(std::string_view payload) { append(payload); }         // NOLINT(google-explicit-constructor)
+  Message(const char* payload) { append(payload); }              // NOLINT(google-explicit-constructor)
+  Message(Loan payload) { append(std::move(payload)); }          // NOLINT(google-explicit-constructor)
+  // A request that dies unanswered answers itself, with Aborted.
+  Message(Message&&) noexcept = default;
+  Message& operator=(Message&&) noexcept = default;
+  ~Message() = default;
+
+  std::uint32_t type() const noexcept { return type_; }
+  void set_type(std::uint32_t type) noexcept { type_ = type; }
+  // When the sender gives up, on CLOCK_MONOTONIC; 0: never. The receiver sees it.
+  std::int64_t deadline_ns() const noexcept { return deadline_ns_; }
+  void set_deadline_ns(std::int64_t deadline_ns) noexcept { deadline_ns_ = deadline_ns; }
+
+  // The payload, part by part.
+  std::size_t size_bytes() const noexcept;
+  std::size_t part_count() const noexcept {
+    return pieces_.size() + (head_.bytes().empty() ? 0 : 1);
+  }
+  std::span<const std::byte> part(std::size_t index) const noexcept;
+  // A copy of the first bytes of the payload, as many as `target` takes. Returns how many.
+  std::size_t copy_out(std::span<std::byte> target) const noexcept;
+  std::string to_string() const;
+  // The whole payload as one span, without a copy if it is one part; otherwise copied into `spare`.
+  std::string_view text(std::string& spare) const;
+
+  // Adds a part at the end: borrowed bytes, or a loan.
+  Message& append(std::span<const std::byte> payload);
+  Message& append(std::string_view payload) { return append(std::as_bytes(std::span(payload))); }
+  Message& append(const char* payload) { return append(std::string_view(payload)); }
+  Message& append(Loan payload);
+  // Adds the parts of `other` that lie in shared memory, which leave it. Sent back where they came from they are not
+  // copied: a reply can return the request's own payload.
+  Message& append_blocks_of(Message& other);
+
+  // The descriptors. Units: at most shm::kFdCountMax; more are refused by send().
+  Message& attach(runtime::UniqueFd fd);
+  std::size_t fd_count() const noexcept { return fds_.size(); }
+  // Gives the descriptor to the caller; an empty one if there is none at `index`, or it was taken.
+  runtime::UniqueFd take_fd(std::size_t index) noexcept;
+
+  // Of a received message: whether the sender waits for a reply.
+  bool is_request() const noexcept { return static_cast<bool>(obligation_); }
+  // Answers the request. Like Port::send() in every way; a second reply, or one to a message that is no request, is
+  // InvalidArgument.
+  SendAwaiter reply(Message answer);
+  // Answers with an error: the caller's call() gives this status, which must not be OK.
+  SendAwaiter reply_error(const Status& error);
+
+ private:
+  friend class CallAwaiter;
+  friend class detail::Link;
+  friend class detail::LaneTransport;
+  friend class detail::SocketTransport;
+
+  std::uint32_t type_ = 0;
+  std::uint8_t flags_ = 0;    // shm::RecordFlag
+  std::uint64_t stream_ = 0;
+  std::int64_t deadline_ns_ = 0;
+  detail::SmallBytes head_;   // the inline part of a received message; precedes the pieces
+  absl::InlinedVector<Piece, 1> pieces_;
+  absl::InlinedVector<runtime::UniqueFd, 2> fds_;
+  detail::Obligation obligation_;
+};
+
+}  // namespace wharf::ipc

@@ -1,0 +1,22 @@
+#include "wharf/ipc/options.h"
+
+namespace wharf::ipc {
+
+Status check_options(const PortOptions& options) {
+  if (Status status = shm::check_options(options.lane); !status.ok()) return status;
+  if (options.packet_bytes_max < 1024 || options.packet_bytes_max > 128 * 1024) {
+    return absl::InvalidArgumentError("packet_bytes_max must be 1 KiB..128 KiB");
+  }
+  if (options.message_bytes_max == 0) {
+    return absl::InvalidArgumentError("message_bytes_max must not be 0");
+  }
+  if (options.turn_message_count_max == 0) {
+    return absl::InvalidArgumentError("turn_message_count_max must not be 0");
+  }
+  if (options.handshake_timeout_ms <= 0) {
+    return absl::InvalidArgumentError("handshake_timeout_ms must be positive");
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace wharf::ipc

@@ -1,0 +1,39 @@
+// The limits of one port, each with its unit and its reason.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "wharf/runtime/base/status.h"
+#include "wharf/shm/lane.h"
+
+namespace wharf::ipc {
+
+struct PortOptions {
+  // False: the socket alone carries everything. It is also alone if either side cannot make or map shared memory.
+  bool shared_memory = true;
+  // Rings, arena and the size up to which payload is copied into the ring; see shm/lane.h.
+  shm::LaneOptions lane;
+
+  // Bytes of payload in one message, sent or received. What a peer may make us hold at once, on the socket route.
+  std::size_t message_bytes_max = std::size_t{256} << 20;
+  // Bytes of payload in one socket packet; larger messages are cut. The socket's send buffer holds at least one.
+  std::size_t packet_bytes_max = 16 * 1024;
+
+  // Messages handled in one turn before other ports have theirs, and before a task that always finds one gives way.
+  std::uint32_t turn_message_count_max = 256;
+  // Messages set aside unreceived because a reply may be behind them; beyond it the port stops reading.
+  std::size_t parked_count_max = 1024;
+  // Tasks that may wait in send() and call() at once; beyond it they fail with ResourceExhausted.
+  std::size_t waiting_count_max = 65'536;
+  // Calls that may be unanswered at once.
+  std::size_t call_count_max = 65'536;
+
+  // Milliseconds that the peer has for its part of the handshake.
+  std::int64_t handshake_timeout_ms = 5'000;
+};
+
+// Errors: InvalidArgument names the option that is out of range.
+Status check_options(const PortOptions& options);
+
+}  // namespace wharf::ipc

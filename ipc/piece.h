@@ -1,0 +1,95 @@
+// Piece: one contiguous part of a message's payload, and whose memory it is. Loan: a piece of our own arena that is
+// still being written.
+//
+// Threads: the port's reactor.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <utility>
+
+#include "wharf/shm/lane.h"
+
+namespace wharf::ipc {
+
+class Piece {
+ public:
+  enum class Kind : std::uint8_t {
+    kBorrowed,   // the caller's; it outlives the send
+    kOwnBlock,   // a block of our arena, not lent yet; freed with the piece
+    kPeerBlock,  // a block that the peer lent us; returned with the piece. The peer could still change it.
+  };
+
+  explicit Piece(std::span<const std::byte> borrowed) noexcept
+      : data_(borrowed.data()), bytes_(borrowed.size()) {}
+  Piece(shm::Ref<shm::Lane> lane, const shm::OwnBlock& block, std::size_t bytes) noexcept
+      : data_(block.data), bytes_(bytes), lane_(std::move(lane)), unit_(block.id.unit),
+        segment_(block.id.segment), kind_(Kind::kOwnBlock) {}
+  Piece(shm::Ref<shm::Lane> lane, const shm::BlockDescriptor& descriptor,
+        std::span<const std::byte> view) noexcept
+      : data_(view.data()), bytes_(view.size()), lane_(std::move(lane)),
+        unit_(descriptor.offset_units), segment_(descriptor.segment), token_(descriptor.token),
+        kind_(Kind::kPeerBlock) {}
+  Piece(Piece&& other) noexcept = default;
+  Piece& operator=(Piece&& other) noexcept {
+    Piece(std::move(other)).swap(*this);
+    return *this;
+  }
+  ~Piece() {
+    if (lane_) give_back();
+  }
+
+  std::span<const std::byte> bytes() const noexcept { return {data_, bytes_}; }
+  Kind kind() const noexcept { return kind_; }
+  // Whose memory a block is; null for borrowed bytes.
+  const shm::Lane* lane() const noexcept { return lane_.get(); }
+  // kOwnBlock.
+  shm::BlockId block_id() const noexcept { return {segment_, unit_}; }
+  // kPeerBlock: as the peer described it.
+  shm::BlockDescriptor descriptor() const noexcept {
+    return {token_, segment_, unit_, static_cast<std::uint32_t>(bytes_)};
+  }
+  // The block has gone to the peer: nothing is given back from here.
+  void forget() noexcept { lane_.reset(); }
+  void resize(std::size_t bytes) noexcept { bytes_ = bytes; }
+
+ private:
+  void give_back() noexcept;
+  void swap(Piece& other) noexcept;
+
+  const std::byte* data_;
+  std::size_t bytes_;
+  shm::Ref<shm::Lane> lane_;
+  std::uint32_t unit_ = 0;
+  std::uint32_t segment_ = 0;
+  std::uint32_t token_ = 0;
+  Kind kind_ = Kind::kBorrowed;
+};
+
+// Shared memory to write a payload in; becomes the receiver's when it is sent, without a copy.
+//
+// Units:     0..capacity_bytes(); what Port::loan() was asked for to begin with.
+// Ownership: a loan that is not sent returns to the arena when it is destroyed. It keeps its memory mapped, also when
+//            its port has gone.
+class Loan {
+ public:
+  Loan(shm::Ref<shm::Lane> lane, const shm::OwnBlock& block, std::size_t bytes) noexcept
+      : piece_(std::move(lane), block, bytes), data_(block.data), capacity_bytes_(block.capacity_bytes) {}
+
+  std::span<std::byte> bytes() noexcept { return {data_, size_bytes()}; }
+  std::byte* data() noexcept { return data_; }
+  std::size_t size_bytes() const noexcept { return piece_.bytes().size(); }
+  std::size_t capacity_bytes() const noexcept { return capacity_bytes_; }
+  // Sends only the first `bytes`, or more than were asked for: at most capacity_bytes() (checked).
+  void resize(std::size_t bytes) noexcept;
+
+  Piece take_piece() && noexcept { return std::move(piece_); }
+
+ private:
+  Piece piece_;
+  std::byte* data_;
+  std::size_t capacity_bytes_;
+};
+
+}  // namespace wharf::ipc

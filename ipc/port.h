@@ -1,0 +1,118 @@
+// Port: one end of a link between two processes, through which messages and file descriptors pass in order.
+//
+//     coro::Task<void> serve(ipc::Port& port) {
+//       while (auto request = co_await port.receive()) {           // nullopt: the peer has closed, or died
+//         Status sent = co_await request->reply(ipc::Message("ahoy"));
+//       }
+//     }
+//
+// Messages go through shared memory where both sides have it, and through the socket otherwise; file descriptors always
+// take the socket, and arrive with their message. Everything arrives in the order in which it was sent.
+//
+// When the peer has died, every send, call and loan that waits fails with the same status, and so does every later one;
+// receive() gives what the peer had published, then nullopt.
+//
+// Threads: the reactor that it was opened on.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <utility>
+
+#include "wharf/coro/task.h"
+#include "wharf/ipc/awaiters.h"
+#include "wharf/ipc/counters.h"
+#include "wharf/ipc/message.h"
+#include "wharf/ipc/options.h"
+#include "wharf/runtime/base/status.h"
+#include "wharf/runtime/base/unique_fd.h"
+
+namespace wharf::ipc {
+
+// A trivial aggregate, so that `{.deadline_ns = soon}` may stand inside a co_await (GCC PR 99576).
+struct WaitOptions {
+  std::int64_t deadline_ns = 0;  // on the reactor's clock; 0: none
+};
+
+class Port {
+ public:
+  // Opens a port on one end of a socket pair. Both ends must be opened, by any two tasks or processes; each waits for
+  // the other.
+  //
+  // Ownership: takes `socket`.
+  // Errors:    InvalidArgument     the socket is of another kind, or an option is out of range
+  //            FailedPrecondition  the peer is another version of wharf, or no wharf program
+  //            DeadlineExceeded    the peer did not answer within handshake_timeout_ms
+  //            Unavailable         the peer closed its end
+  //            ResourceExhausted   no memory or descriptor left
+  // Cancel:    honoured; the socket is closed.
+  static coro::Task<StatusOr<std::unique_ptr<Port>>> open(runtime::UniqueFd socket, PortOptions options = {});
+
+  // The two ends of a new link. Close-on-exec: see runtime/process.h for how to give one to a child.
+  static StatusOr<std::pair<runtime::UniqueFd, runtime::UniqueFd>> socket_pair();
+
+  explicit Port(shm::Ref<detail::Link> link) noexcept : link_(std::move(link)) {}
+  Port(const Port&) = delete;
+  Port& operator=(const Port&) = delete;
+  // Closes the port: the peer receives what was sent, then learns of the end. Requests that were received and not
+  // answered fail at the peer.
+  ~Port() { link_->close(); }
+
+  // Sends one message. Completes when the peer's ring or kernel holds all of it, not when the peer has read it.
+  //
+  // Units:     payload 0..message_bytes_max bytes, in at most 256 blocks; at most 16 fds.
+  // Ownership: takes `message`: loans go to the peer, fds are closed here on every path, borrowed bytes must live until
+  //            the co_await is over.
+  // Errors:    InvalidArgument     over a limit; nothing was sent
+  //            ResourceExhausted   the payload does not fit the arena, too many descriptors are on their way, or too
+  //                                many tasks wait; nothing was sent
+  //            DeadlineExceeded    nothing was sent; the port stays usable
+  //            Cancelled           likewise
+  //            FailedPrecondition  after close_send()
+  //            Unavailable         the peer has gone; every later call says the same
+  // Cancel:    honoured until the first byte is out; after that the result is that of the send.
+  // Cost:      no allocation; no system call unless the peer sleeps, or fds go along.
+  SendAwaiter send(Message message, WaitOptions options = {}) {
+    return {link_, {.message = std::move(message)}, options.deadline_ns};
+  }
+
+  // Sends a request and waits for its reply. Its deadline travels with the message.
+  //
+  // Errors:    as send(); and what the peer answered with reply_error(); Aborted if it dropped the request. After a
+  //            deadline or a stop the request may have been served or not; a late reply is dropped.
+  CallAwaiter call(Message request, WaitOptions options = {}) {
+    if (options.deadline_ns != 0) request.set_deadline_ns(options.deadline_ns);
+    return {link_, std::move(request), options.deadline_ns};
+  }
+
+  // The next message that is no reply; nullopt once the peer has closed, this side has, or the link has failed: see
+  // status(). Several tasks may wait; each message goes to one.
+  //
+  // Cancel:    honoured: nullopt, and no message is lost.
+  // Cost:      no allocation; no system call unless there is nothing to receive, or fds come along.
+  ReceiveAwaiter receive() { return ReceiveAwaiter(link_); }
+
+  // Shared memory for a payload of `bytes`, to be written in place. Waits, in turn, until there is some.
+  //
+  // Errors:    ResourceExhausted   never: larger than the arena has room for in one piece
+  //            FailedPrecondition  the port has no shared memory
+  //            DeadlineExceeded, Cancelled, Unavailable  as send()
+  LoanAwaiter loan(std::size_t bytes, WaitOptions options = {}) { return {link_, bytes, options.deadline_ns}; }
+
+  // Closes this side's sending: the peer receives what was sent, then nullopt. Receiving goes on.
+  SendAwaiter close_send() { return {link_, {.kind = shm::RecordKind::kFin}, 0}; }
+  // Closes both ways, at once. Whoever waits at this port fails with Unavailable.
+  void close() noexcept { link_->close(); }
+
+  // OK while the port lives; then why it ended.
+  const Status& status() const noexcept { return link_->status(); }
+  // Whether messages go through shared memory.
+  bool uses_shared_memory() const noexcept { return link_->uses_shared_memory(); }
+  PortCounters counters() const noexcept { return link_->counters(); }
+
+ private:
+  shm::Ref<detail::Link> link_;
+};
+
+}  // namespace wharf::ipc

@@ -1,0 +1,16 @@
+// The atomics of everything that two processes share, through one alias: a test may put an explorer in its place that
+// switches, or kills, at each access.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+namespace wharf::shm {
+
+template <class T>
+using Atomic = std::atomic<T>;
+
+static_assert(Atomic<std::uint64_t>::is_always_lock_free,
+              "a lock inside an atomic would be private to each process");
+
+}  // namespace wharf::shm

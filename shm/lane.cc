@@ -1,0 +1,133 @@
+#include "wharf/shm/lane.h"
+
+#include <bit>
+#include <new>
+#include <utility>
+
+namespace wharf::shm {
+namespace {
+
+bool power_of_two_within(std::size_t value, std::size_t least, std::size_t most) noexcept {
+  return std::has_single_bit(value) && value >= least && value <= most;
+}
+
+const ControlLines& lines_of(const PeerSegment& segment) noexcept {
+  return *reinterpret_cast<const ControlLines*>(segment.data());
+}
+
+}  // namespace
+
+Status check_options(const LaneOptions& options) {
+  if (!power_of_two_within(options.ring_bytes, kRingBytesMin, kRingBytesMax)) {
+    return absl::InvalidArgumentError("ring_bytes must be a power of two, 16 KiB..16 MiB");
+  }
+  if (!power_of_two_within(options.release_slot_count, kReleaseSlotCountMin, kReleaseSlotCountMax)) {
+    return absl::InvalidArgumentError("release_slot_count must be a power of two, 256..65536");
+  }
+  if (options.inline_bytes_max > kInlineBytesMax) {
+    return absl::InvalidArgumentError("inline_bytes_max must be at most 2048");
+  }
+  return absl::OkStatus();
+}
+
+Lane::Peer::Peer(ControlLines& own, PeerSegment&& peer, const SegmentHeader& own_header,
+                 const LaneOptions& options) noexcept
+    : segment(std::move(peer)),
+      writer(own, lines_of(segment), own_header.ring_bytes),
+      reader(own, lines_of(segment), segment.header().ring_bytes, options.inline_bytes_max),
+      releases(own, own_header.ring_bytes, own_header.release_slot_count),
+      returned(lines_of(segment), segment.header().ring_bytes,
+               segment.header().release_slot_count),
+      ringer(lines_of(segment)) {}
+
+Lane::Lane(const LaneOptions& options, Segment own, Owner* owner)
+    : options_(options),
+      own_(std::move(own)),
+      owner_(owner),
+      arena_(options.arena_bytes_max),
+      lent_(options.release_slot_count),
+      peer_arena_(options.peer_arena_bytes_max),
+      sleeper_(own_lines()) {}
+
+StatusOr<Ref<Lane>> Lane::create(const LaneOptions& options, Owner* owner) {
+  if (Status status = check_options(options); !status.ok()) return status;
+  SegmentHeader header{};
+  header.kind = SegmentKind::kControl;
+  header.ring_bytes = static_cast<std::uint32_t>(options.ring_bytes);
+  header.release_slot_count = static_cast<std::uint32_t>(options.release_slot_count);
+  StatusOr<Segment> own = Segment::create(
+      header, control_segment_bytes(options.ring_bytes, options.release_slot_count));
+  if (!own.ok()) return own.status();
+  return Ref<Lane>(new Lane(options, std::move(own).value(), owner));
+}
+
+Status Lane::attach(runtime::UniqueFd peer_control) {
+  StatusOr<PeerSegment> peer = PeerSegment::adopt(
+      std::move(peer_control), SegmentKind::kControl,
+      control_segment_bytes(kRingBytesMax, kReleaseSlotCountMax) + 4096);
+  if (!peer.ok()) return peer.status();
+  const SegmentHeader& header = peer->header();
+  if (!power_of_two_within(header.ring_bytes, kRingBytesMin, kRingBytesMax)) {
+    return absl::InvalidArgumentError("attach lane: the peer's ring_bytes is out of range");
+  }
+  // Each side's release ring has a slot for every block that the other may lend.
+  if (header.release_slot_count != options_.release_slot_count) {
+    return absl::InvalidArgumentError("attach lane: the peer's release_slot_count differs from ours");
+  }
+  if (control_segment_bytes(header.ring_bytes, header.release_slot_count) > peer->size_bytes()) {
+    return absl::InvalidArgumentError("attach lane: the peer's segment_bytes is too small for its rings");
+  }
+  SegmentHeader own_header = own_lines().header;
+  peer_.emplace(own_lines(), std::move(peer).value(), own_header, options_);
+  return absl::OkStatus();
+}
+
+void Lane::close() noexcept {
+  owner_ = nullptr;
+  lent_.take_back_all([this](BlockId id) { arena_.free(id); });
+}
+
+void Lane::free(BlockId id) noexcept {
+  arena_.free(id);
+  changed();
+}
+
+std::optional<std::size_t> Lane::collect() noexcept {
+  ReleaseReader& returned = peer_->returned;
+  if (!returned.readable() && lent_.lent_count() == 0) return 0;
+  if (returned.refresh(lent_.lent_count()) != nullptr) return std::nullopt;
+  std::size_t count = 0;
+  while (returned.readable()) {
+    const std::uint32_t token = returned.pop();
+    if (lent_.find(token) == nullptr) return std::nullopt;
+    arena_.free(lent_.take_back(token));
+    ++count;
+  }
+  return count;
+}
+
+bool Lane::collectable_before_sleep() noexcept {
+  // What is impossible counts too: collect() reports it.
+  return peer_->returned.refresh(lent_.lent_count()) != nullptr || peer_->returned.readable();
+}
+
+std::optional<OwnBlock> Lane::take_returned(const BlockDescriptor& descriptor) noexcept {
+  const BlockId* id = lent_.find(descriptor.token);
+  if (id == nullptr || id->segment != (descriptor.segment & ~kReturnedBit)) return std::nullopt;
+  const OwnBlock block = arena_.block(*id);
+  if (id->unit != descriptor.offset_units || descriptor.bytes > block.capacity_bytes) return std::nullopt;
+  lent_.take_back(descriptor.token);
+  return block;
+}
+
+Segment* Lane::unannounced() noexcept {
+  return announced_count_ < arena_.segment_count() ? &arena_.segment(announced_count_) : nullptr;
+}
+
+void Lane::release(std::uint32_t token) noexcept {
+  if (owner_ == nullptr) return;
+  peer_->releases.push(token);
+  changed();
+}
+
+}  // namespace wharf::shm

@@ -1,0 +1,112 @@
+// The ring: records from the process that owns a control segment to the one that reads it.
+//
+// Invariants
+//   R1 Positions count cells since the link began; they never wrap in practice (2^64) and never go back.
+//   R2 consumed <= published <= consumed + cell_count, as each side knows them.
+//   R3 A record is contiguous: one that would cross the end is preceded by a pad record that fills the rest.
+//   R4 A record takes at most half the ring, so that pad and record fit an empty ring.
+//
+// Producer                                           Consumer
+//   P1 consumed.load(acquire)    <- C3                 C1 published.load(acquire; seq_cst when about to sleep) <- P3
+//   P2 write the cells                                 C2 copy each header once, check the copy, use the copy
+//   P3 published.store(seq_cst)  -> C1                 C3 consumed.store(seq_cst) -> P1
+// The stores are seq_cst for the sleep protocol alone (sleep.h); release would do for the data.
+//
+// Threads: each object belongs to one thread.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+#include "wharf/shm/format.h"
+
+namespace wharf::shm {
+
+// What a peer wrote is not what the format allows; names the field. Null: no violation.
+using Violation = const char*;
+
+class RingWriter {
+ public:
+  // `own` is our control segment, `peer` the other side's; both outlive the writer.
+  RingWriter(ControlLines& own, const ControlLines& peer, std::size_t ring_bytes) noexcept;
+
+  // Room for a record of `cells`, or null if the ring is full. The record may be abandoned by reserving again.
+  //
+  // Precondition: cells <= cell_count / 2.
+  std::byte* reserve(std::size_t cells) noexcept;
+  // The record of the last reserve() is complete.
+  void commit() noexcept;
+
+  // Lets the peer see what was committed. True if there was something: then the peer may have to be woken.
+  bool publish() noexcept;
+  bool unpublished() const noexcept { return head_ != published_; }
+  std::size_t unpublished_cells() const noexcept { return head_ - published_; }
+
+  // Re-reads how far the peer is. False: the peer's word is impossible.
+  bool refresh() noexcept;
+  // True if the peer has consumed something since reserve() last looked, or says the impossible. Ordered for the sleep
+  // protocol (P1).
+  bool freed_before_sleep() const noexcept {
+    return peer_.consumed.load(std::memory_order_seq_cst) != peer_consumed_;
+  }
+
+ private:
+  ControlLines& own_;
+  const ControlLines& peer_;
+  std::byte* const ring_;
+  const std::uint64_t cell_mask_;
+  std::uint64_t head_ = 0;
+  std::uint64_t published_ = 0;
+  std::uint64_t peer_consumed_ = 0;
+  std::uint64_t reserved_pad_cells_ = 0;
+  std::uint64_t reserved_cells_ = 0;
+};
+
+// A record as it was read: the header is a copy that was checked, the spans point into the peer's memory and may change
+// under the reader. Valid until pop().
+struct RecordView {
+  RecordHeader header;
+  const std::byte* descriptors;  // header.block_count of them, unaligned reads only
+  const std::byte* inline_bytes;
+};
+
+class RingReader {
+ public:
+  // The ring lies in `peer`; `own` carries our progress.
+  RingReader(ControlLines& own, const ControlLines& peer, std::size_t ring_bytes,
+             std::size_t inline_bytes_max) noexcept;
+
+  enum class Next { kEmpty, kRecord, kViolation };
+  // Looks at the next record, skipping pads; it stays until pop().
+  Next peek(RecordView& record) noexcept;
+  void pop() noexcept;
+
+  // True if peek() would not say kEmpty. Ordered for the sleep protocol (C1).
+  bool readable_before_sleep() noexcept;
+
+  // Gives the cells that were read back to the peer. True if there were any: then the peer may have to be woken.
+  bool publish() noexcept;
+  std::size_t unpublished_cells() const noexcept { return tail_ - consumed_; }
+
+  // The field that made peek() say kViolation.
+  Violation violation() const noexcept { return violation_; }
+
+ private:
+  bool refresh(std::memory_order order) noexcept;
+  Next fail(Violation what) noexcept;
+  Violation check(const RecordHeader& header, std::size_t cells_to_end) const noexcept;
+
+  ControlLines& own_;
+  const ControlLines& peer_;
+  const std::byte* const ring_;
+  const std::uint64_t cell_mask_;
+  const std::size_t inline_bytes_max_;
+  std::uint64_t tail_ = 0;
+  std::uint64_t consumed_ = 0;
+  std::uint64_t peer_published_ = 0;
+  std::uint64_t record_cells_ = 0;  // of the record that peek() showed
+  Violation violation_ = nullptr;
+};
+
+}  // namespace wharf::shm
