@@ -57,11 +57,11 @@ Message& Message::append(Loan payload) {
 }
 
 Message& Message::append_blocks_of(Message& other) {
-  const auto first_block = std::stable_partition(
-      other.pieces_.begin(), other.pieces_.end(),
-      [](const Piece& piece) { return piece.kind() == Piece::Kind::kBorrowed; });
-  for (auto piece = first_block; piece != other.pieces_.end(); ++piece) pieces_.push_back(std::move(*piece));
-  other.pieces_.erase(first_block, other.pieces_.end());
+  absl::InlinedVector<Piece, 1> left;
+  for (Piece& piece : other.pieces_) {
+    (piece.kind() == Piece::Kind::kBorrowed ? left : pieces_).push_back(std::move(piece));
+  }
+  other.pieces_ = std::move(left);
   return *this;
 }
 

@@ -20,6 +20,7 @@
 #include <memory>
 #include <utility>
 
+#include "wharf/coro/event.h"
 #include "wharf/coro/task.h"
 #include "wharf/ipc/awaiters.h"
 #include "wharf/ipc/counters.h"
@@ -104,6 +105,9 @@ class Port {
   SendAwaiter close_send() { return {link_, {.kind = shm::RecordKind::kFin}, 0}; }
   // Closes both ways, at once. Whoever waits at this port fails with Unavailable.
   void close() noexcept { link_->close(); }
+
+  // `co_await port.closed()`: until the port has ended, from either side. False: the task was stopped.
+  coro::Event::Awaiter closed() noexcept { return link_->ended_event().wait(); }
 
   // OK while the port lives; then why it ended.
   const Status& status() const noexcept { return link_->status(); }

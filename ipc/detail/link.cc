@@ -23,7 +23,7 @@ std::uint32_t this_cpu() noexcept { return static_cast<std::uint32_t>(sys::sched
 Link::Link(runtime::Reactor& reactor, const PortOptions& options) noexcept
     : reactor_(reactor), options_(options), turn_messages_left_(options.turn_message_count_max) {}
 
-Link::~Link() { WHARF_CHECK(ended_ || transport_ == nullptr, "a link died before it ended"); }
+Link::~Link() { WHARF_CHECK(ended() || transport_ == nullptr, "a link died before it ended"); }
 
 void Link::start(Handshaken handshaken) {
   socket_.emplace(std::move(handshaken.socket));
@@ -44,7 +44,7 @@ void Link::start(Handshaken handshaken) {
 // ---- The tasks' side ----
 
 bool Link::try_send(Sender& sender) {
-  if (ended_) {
+  if (ended()) {
     sender.result = status_;
     return true;
   }
@@ -111,13 +111,13 @@ bool Link::try_receive(Receiver& receiver) {
     parked_.pop_front();
     return true;
   }
-  if (ended_ || fin_received_) return true;
+  if (ended() || fin_received_) return true;
   if (!receivers_.empty()) return false;
   while (turn_messages_left_ != 0) {
     Message message;
     const Got got = take(message);
     if (got == Got::kEmpty) return false;
-    if (got != Got::kMessage) return ended_ || fin_received_;
+    if (got != Got::kMessage) return ended() || fin_received_;
     if ((message.flags_ & shm::kFlagReply) == 0) {
       receiver.message.emplace(std::move(message));
       return true;
@@ -128,7 +128,7 @@ bool Link::try_receive(Receiver& receiver) {
 }
 
 bool Link::try_borrow(Borrower& borrower) {
-  if (ended_) {
+  if (ended()) {
     borrower.result = status_;
     return true;
   }
@@ -156,21 +156,21 @@ bool Link::try_borrow(Borrower& borrower) {
 }
 
 void Link::look_out() noexcept {
-  if (ended_) return;
+  if (ended()) return;
   if (lane_) lane_->sleeper().wake(this_cpu());
   reactor_.make_hot(*this);
 }
 
 void Link::answer_dropped(std::uint64_t stream) noexcept {
   --open_requests_;
-  if (ended_ || fin_sent_) return;
+  if (ended() || fin_sent_) return;
   dropped_.push_back(stream);  // reserved when the request came
   send_dropped_answers();
   if (!dropped_.empty()) look_out();
 }
 
 void Link::send_dropped_answers() noexcept {
-  while (!dropped_.empty() && !ended_) {
+  while (!dropped_.empty() && !ended()) {
     Outgoing answer;
     answer.message = Message(static_cast<std::uint32_t>(StatusCode::kAborted), "the request was dropped unanswered");
     answer.flags = shm::kFlagReply | shm::kFlagError;
@@ -230,7 +230,7 @@ bool Link::wants_messages() const noexcept {
 
 bool Link::receive_waiting() {
   bool any = false;
-  while (wants_messages() && turn_messages_left_ != 0 && !ended_) {
+  while (wants_messages() && turn_messages_left_ != 0 && !ended()) {
     Message message;
     if (take(message) != Got::kMessage) break;
     any = true;
@@ -263,10 +263,10 @@ void Link::lend_waiting() {
 }
 
 void Link::send_waiting() {
-  while (!senders_.empty() && !ended_ && turn_messages_left_ != 0) {
+  while (!senders_.empty() && !ended() && turn_messages_left_ != 0) {
     auto& sender = *static_cast<Sender*>(senders_.first());
     --turn_messages_left_;
-    if (!send_now(sender) || ended_) return;
+    if (!send_now(sender) || ended()) return;
     if (sender.sent && sender.is_call) {
       senders_.remove(sender);
       callers_.add(sender);
@@ -288,12 +288,12 @@ bool Link::poll() noexcept {
   }
   bool any = false;
   if (lane_) any = collect_returned();
-  if (!ended_ && !borrowers_.empty()) lend_waiting();
-  if (!ended_ && !dropped_.empty()) send_dropped_answers();
-  if (!ended_ && !senders_.empty()) send_waiting();
+  if (!ended() && !borrowers_.empty()) lend_waiting();
+  if (!ended() && !dropped_.empty()) send_dropped_answers();
+  if (!ended() && !senders_.empty()) send_waiting();
   socket_writable_ = false;
   any |= receive_waiting();
-  return any || ended_;
+  return any || ended();
 }
 
 std::uint64_t Link::wants() const noexcept {
@@ -341,7 +341,7 @@ void Link::publish_early() noexcept {
 }
 
 void Link::flush() noexcept {
-  if (ended_ || !lane_) return;
+  if (ended() || !lane_) return;
   std::uint64_t news = std::exchange(owed_ring_, 0);
   if (lane_->writer().publish()) news |= shm::kWantMessages;
   if (lane_->reader().publish()) news |= shm::kWantSpace;
@@ -371,7 +371,7 @@ void Link::on_lane_change() noexcept {
 
 // The socket has ended: what the peer published before is still there, and is delivered.
 void Link::drain_and_end() {
-  while (!ended_) {
+  while (!ended()) {
     Message message;
     turn_messages_left_ = options_.turn_message_count_max;
     socket_readable_ = true;
@@ -384,8 +384,8 @@ void Link::drain_and_end() {
 }
 
 void Link::end(Status why) noexcept {
-  if (ended_) return;
-  ended_ = true;
+  if (ended()) return;
+  ended_.set();
   status_ = std::move(why);
   reactor_.remove(*this);
   socket_watch_.reset();
@@ -410,7 +410,7 @@ void Link::end(Status why) noexcept {
 
 void Link::close() noexcept {
   const shm::Ref<Link> alive(this);
-  if (ended_ || transport_ == nullptr) return;
+  if (ended() || transport_ == nullptr) return;
   if (!fin_sent_ && senders_.empty()) {
     Outgoing fin;
     fin.kind = shm::RecordKind::kFin;

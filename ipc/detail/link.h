@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "wharf/coro/detail/wait.h"
+#include "wharf/coro/event.h"
 #include "wharf/ipc/counters.h"
 #include "wharf/ipc/detail/call_table.h"
 #include "wharf/ipc/detail/handshake.h"
@@ -77,7 +78,8 @@ class Link final : public shm::RefCounted, private runtime::Poller, private shm:
   void answer_dropped(std::uint64_t stream) noexcept;
   shm::Lane::Owner& lane_owner() noexcept { return *this; }
 
-  bool ended() const noexcept { return ended_; }
+  coro::Event& ended_event() noexcept { return ended_; }
+  bool ended() const noexcept { return ended_.is_set(); }
   // OK while the link lives.
   const Status& status() const noexcept { return status_; }
   bool uses_shared_memory() const noexcept { return static_cast<bool>(lane_); }
@@ -147,7 +149,7 @@ class Link final : public shm::RefCounted, private runtime::Poller, private shm:
   bool peer_gone_ = false;     // the socket has ended; what was published is still to be read
   bool fin_sent_ = false;
   bool fin_received_ = false;
-  bool ended_ = false;
+  coro::Event ended_;
   Status status_;
 };
 
