@@ -29,7 +29,14 @@ Frame* Scope::child_done(Frame& child) noexcept {
   }
   context_.executor->retire(child);
   --live_count_;
-  return live_count_ == 0 ? std::exchange(waiting_, nullptr) : nullptr;
+  // By way of the queue: the child's frame, with the parameters in it, is gone before the joiner goes on.
+  if (live_count_ == 0 && waiting_ != nullptr) std::exchange(waiting_, nullptr)->schedule();
+  return nullptr;
+}
+
+void Scope::wait(Frame& joiner) noexcept {
+  if (waiting_ != nullptr) detail::fail("two tasks join the same Scope: only its owner may");
+  waiting_ = &joiner;
 }
 
 void Scope::rethrow_first_error() {

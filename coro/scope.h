@@ -60,7 +60,7 @@ class Scope final : private Joiner {
       requires std::is_base_of_v<Frame, Promise>
     void await_suspend(std::coroutine_handle<Promise> handle) noexcept {
       Frame& frame = handle.promise();
-      scope_.waiting_ = &frame;
+      scope_.wait(frame);
       if (!frame.context->stop.attach(*this)) scope_.cancel();
     }
     void await_resume() {
@@ -72,11 +72,13 @@ class Scope final : private Joiner {
     void on_stop() noexcept override { scope_.cancel(); }
     Scope& scope_;
   };
-  // Waits until no child lives; then throws what the first failed child threw. More may be spawned afterwards.
+  // Waits until no child lives, nor its parameters; then throws what the first failed child threw. More may be spawned
+  // afterwards. One task at a time.
   JoinAwaiter join() noexcept { return JoinAwaiter(*this); }
 
  private:
   Frame* child_done(Frame& child) noexcept override;
+  void wait(Frame& joiner) noexcept;
   void rethrow_first_error();
 
   StopSource stop_;

@@ -164,7 +164,7 @@ inline Task<void> detail::TaskPromise<void>::get_return_object() noexcept {
 // An awaiter that does not wait: gives the frame that awaits it to `F`, and returns what F returns.
 namespace detail {
 template <class F>
-class WithFrame {
+class [[nodiscard]] WithFrame {
  public:
   explicit WithFrame(F use) noexcept : use_(use) {}
   static bool await_ready() noexcept { return false; }

@@ -19,7 +19,7 @@ namespace wharf::coro {
 namespace detail {
 
 template <class... Ts>
-class WhenAll final : public Joined<std::tuple<Task<Ts>...>, StopOthers::kOnError> {
+class [[nodiscard]] WhenAll final : public Joined<std::tuple<Task<Ts>...>, StopOthers::kOnError> {
  public:
   using Joined<std::tuple<Task<Ts>...>, StopOthers::kOnError>::Joined;
   std::tuple<NonVoid<Ts>...> await_resume() {
@@ -31,7 +31,7 @@ class WhenAll final : public Joined<std::tuple<Task<Ts>...>, StopOthers::kOnErro
 };
 
 template <class T>
-class WhenAllOf final : public Joined<std::vector<Task<T>>, StopOthers::kOnError> {
+class [[nodiscard]] WhenAllOf final : public Joined<std::vector<Task<T>>, StopOthers::kOnError> {
  public:
   using Joined<std::vector<Task<T>>, StopOthers::kOnError>::Joined;
   std::vector<NonVoid<T>> await_resume() {

@@ -22,7 +22,7 @@ namespace wharf::coro {
 namespace detail {
 
 template <class... Ts>
-class WhenAny final : public Joined<std::tuple<Task<Ts>...>, StopOthers::kOnFirstEnd> {
+class [[nodiscard]] WhenAny final : public Joined<std::tuple<Task<Ts>...>, StopOthers::kOnFirstEnd> {
  public:
   using Joined<std::tuple<Task<Ts>...>, StopOthers::kOnFirstEnd>::Joined;
   using Winner = std::variant<NonVoid<Ts>...>;

@@ -45,6 +45,7 @@ class Message {
   Message(std::uint32_t type, Loan payload) : type_(type) { append(std::move(payload)); }
   // Type 0.
   Message(std::string_view payload) { append(payload); }         // NOLINT(google-explicit-constructor)
+  Message(const std::string& payload) { append(std::string_view(payload)); }  // NOLINT(google-explicit-constructor)
   Message(const char* payload) { append(payload); }              // NOLINT(google-explicit-constructor)
   Message(Loan payload) { append(std::move(payload)); }          // NOLINT(google-explicit-constructor)
   // A request that dies unanswered answers itself, with Aborted.

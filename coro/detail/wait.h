@@ -30,6 +30,7 @@ class WaitList {
   void remove(Wait& wait) noexcept;
   // Schedules the first; its wait has succeeded. Returns it, or null if nobody waits.
   Wait* resume_first() noexcept;
+  void resume(Wait& wait) noexcept;
   void resume_all() noexcept;
 
  private:
@@ -44,10 +45,21 @@ class Wait : private StopCallback {
 
   // True once the wait ended because the task was stopped.
   bool stopped() const noexcept { return stopped_; }
+  // True while it is in a list.
+  bool waiting() const noexcept { return list_ != nullptr; }
+  // From here on a stop does not end the wait.
+  void ignore_stop() noexcept { detach(); }
 
  protected:
   ~Wait() {
     if (list_ != nullptr) list_->remove(*this);
+  }
+
+  // Ends the wait without success: the task goes on.
+  void leave() noexcept {
+    list_->remove(*this);
+    detach();
+    frame_->schedule();
   }
 
   // Suspends `handle` in `list`. False: the task has been stopped already and goes on at once.
@@ -67,8 +79,7 @@ class Wait : private StopCallback {
   friend class WaitList;
   void on_stop() noexcept override {
     stopped_ = true;
-    list_->remove(*this);
-    frame_->schedule();
+    leave();
   }
 
   Frame* frame_ = nullptr;
@@ -98,12 +109,11 @@ inline void WaitList::remove(Wait& wait) noexcept {
   --count_;
 }
 
+inline void WaitList::resume(Wait& wait) noexcept { wait.leave(); }
+
 inline Wait* WaitList::resume_first() noexcept {
   Wait* wait = first_;
-  if (wait == nullptr) return nullptr;
-  remove(*wait);
-  wait->detach();
-  wait->frame_->schedule();
+  if (wait != nullptr) resume(*wait);
   return wait;
 }
 

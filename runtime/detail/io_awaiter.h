@@ -1,0 +1,136 @@
+// IoAwaiter: the state of one awaited operation. It lives in the frame that awaits it, and ties the
+// operation to that task's stop token and to a deadline. The public forms are in io.h.
+//
+// Threads: the reactor's.
+#pragma once
+
+#include <coroutine>
+#include <cstddef>
+#include <cstdint>
+#include <type_traits>
+
+#include "wharf/coro/executor.h"
+#include "wharf/coro/stop_token.h"
+#include "wharf/runtime/backend.h"
+#include "wharf/runtime/base/status.h"
+#include "wharf/runtime/base/unique_fd.h"
+#include "wharf/runtime/timer.h"
+
+namespace wharf::runtime {
+
+struct IoOptions {
+  std::int64_t deadline_ns = kNever;  // on the reactor's clock
+};
+
+namespace detail {
+
+class IoAwaiter : protected Operation, private coro::StopCallback, private Timer {
+ public:
+  static bool await_ready() noexcept { return false; }
+  template <class Promise>
+    requires std::is_base_of_v<coro::Frame, Promise>
+  bool await_suspend(std::coroutine_handle<Promise> handle) noexcept {
+    return begin(handle.promise());
+  }
+
+ protected:
+  // `name` is that of the operation in messages, and outlives the awaiter.
+  IoAwaiter(const char* name, Opcode operation, int file, IoOptions options) noexcept;
+  ~IoAwaiter() override;
+
+  void set_memory(const void* address, std::size_t bytes) noexcept;
+  // From here on neither a stop nor a deadline ends the operation.
+  void make_uncancellable() noexcept { cancellable_ = false; }
+
+  // What the operation gave, if it succeeded: 0 or more.
+  std::int32_t result() const noexcept { return result_; }
+  bool ok() const noexcept { return result_ >= 0; }
+  Status status() const;
+
+ private:
+  enum class Interrupted : std::uint8_t { kNo, kStopped, kDeadline };
+
+  bool begin(coro::Frame& frame) noexcept;
+  void interrupt(Interrupted reason) noexcept;
+  void on_complete(std::int32_t result, bool more) noexcept override;
+  void on_stop() noexcept override;
+  void on_expired() noexcept override;
+
+  const char* name_;
+  std::int64_t deadline_ns_;
+  coro::Frame* frame_ = nullptr;
+  Backend* backend_ = nullptr;
+  std::int32_t result_ = 0;
+  bool cancellable_ = true;
+  Interrupted interrupted_ = Interrupted::kNo;
+};
+
+// An operation whose result is a count of bytes.
+class [[nodiscard]] BytesAwaiter final : public IoAwaiter {
+ public:
+  BytesAwaiter(const char* name, Opcode operation, int file, const void* address, std::size_t bytes,
+               std::uint32_t operation_flags, std::uint64_t position, IoOptions options) noexcept
+      : IoAwaiter(name, operation, file, options) {
+    set_memory(address, bytes);
+    flags = operation_flags;
+    offset = position;
+  }
+  StatusOr<std::size_t> await_resume() const {
+    if (!ok()) return status();
+    return static_cast<std::size_t>(result());
+  }
+};
+
+class [[nodiscard]] ConnectAwaiter final : public IoAwaiter {
+ public:
+  ConnectAwaiter(int socket, const void* address, std::size_t bytes, IoOptions options) noexcept
+      : IoAwaiter("connect", Opcode::kConnect, socket, options) {
+    set_memory(address, bytes);
+  }
+  Status await_resume() const { return status(); }
+};
+
+class [[nodiscard]] AcceptAwaiter final : public IoAwaiter {
+ public:
+  AcceptAwaiter(int listener, std::uint32_t socket_flags, IoOptions options) noexcept
+      : IoAwaiter("accept", Opcode::kAccept, listener, options) {
+    flags = socket_flags;
+  }
+  StatusOr<UniqueFd> await_resume() const {
+    if (!ok()) return status();
+    return UniqueFd(result());
+  }
+};
+
+class [[nodiscard]] PollAwaiter final : public IoAwaiter {
+ public:
+  PollAwaiter(int file, std::uint32_t events, IoOptions options) noexcept
+      : IoAwaiter("poll", Opcode::kPoll, file, options) {
+    flags = events;
+  }
+  StatusOr<std::uint32_t> await_resume() const {
+    if (!ok()) return status();
+    return static_cast<std::uint32_t>(result());
+  }
+};
+
+class [[nodiscard]] CloseAwaiter final : public IoAwaiter {
+ public:
+  explicit CloseAwaiter(UniqueFd file) noexcept
+      : IoAwaiter("close", Opcode::kClose, file.get(), IoOptions{}), file_(std::move(file)) {
+    make_uncancellable();
+  }
+  template <class Promise>
+    requires std::is_base_of_v<coro::Frame, Promise>
+  bool await_suspend(std::coroutine_handle<Promise> handle) noexcept {
+    static_cast<void>(file_.release());  // the operation closes it from here on
+    return IoAwaiter::await_suspend(handle);
+  }
+  Status await_resume() const { return status(); }
+
+ private:
+  UniqueFd file_;  // until the operation starts
+};
+
+}  // namespace detail
+}  // namespace wharf::runtime

@@ -1,0 +1,46 @@
+// SpinPolicy: whether polling for a while before a sleep is worth it, judged by what came of it lately.
+//
+// Ski rental: spinning for about the price of a sleep costs at most twice the best choice, each time.
+// But beside processes that need the core, even that is too much if it is always in vain: so after a
+// few failures it is only tried now and then.
+#pragma once
+
+#include <cstdint>
+
+namespace wharf::runtime::detail {
+
+class SpinPolicy {
+ public:
+  static constexpr std::uint32_t kFailuresMax = 4;   // in a row, before it gives up
+  static constexpr std::uint32_t kProbePeriod = 64;  // then it spins once in so many times
+
+  explicit SpinPolicy(std::int64_t spin_ns) noexcept : spin_ns_(spin_ns) {}
+
+  std::int64_t spin_ns() const noexcept { return spin_ns_; }
+
+  // Before a sleep.
+  bool should_spin() noexcept {
+    if (spin_ns_ == 0) return false;
+    if (failures_ < kFailuresMax) return true;
+    return ++declined_ % kProbePeriod == 0;
+  }
+
+  // A poller had work while the reactor spun.
+  void caught() noexcept { failures_ = 0; }
+  // The reactor spun for spin_ns, and nothing came.
+  void missed() noexcept {
+    if (failures_ < kFailuresMax) ++failures_;
+  }
+  // A poller's doorbell ended a sleep, `gap_ns` after the reactor had run out of work: spinning would
+  // have caught it, or nearly. (The gap holds the price of the wake, which is about spin_ns.)
+  void woken_after(std::int64_t gap_ns) noexcept {
+    if (gap_ns / 2 < spin_ns_) failures_ = 0;
+  }
+
+ private:
+  std::int64_t spin_ns_;
+  std::uint32_t failures_ = 0;
+  std::uint32_t declined_ = 0;
+};
+
+}  // namespace wharf::runtime::detail

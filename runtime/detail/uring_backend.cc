@@ -1,0 +1,290 @@
+#include "wharf/runtime/detail/uring_backend.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "wharf/runtime/base/check.h"
+#include "wharf/runtime/base/sys.h"
+#include "wharf/runtime/detail/uring_refusal.h"
+
+namespace wharf::runtime::detail {
+namespace {
+
+constexpr std::uint32_t kRingEntriesLimit = 32'767;  // the kernel's, nearly
+constexpr std::uint32_t kOperationsLimit = 32'767;  // with the waker, half the kernel's completions
+constexpr std::uint64_t kCancelAnswer = 0;  // user_data of a cancellation: no operation's address
+
+constexpr unsigned kCommonFlags =
+    IORING_SETUP_CLAMP | IORING_SETUP_CQSIZE | IORING_SETUP_SUBMIT_ALL;
+// From the best to the plainest; the kernel says EINVAL to flags that it does not know.
+constexpr std::array<unsigned, 2> kSetupFlags = {
+    // 6.1: completions are worked out in our enter only, and a flag says when there are some.
+    kCommonFlags | IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN |
+        IORING_SETUP_TASKRUN_FLAG,
+    // 5.19: no interrupt of running code either. It is the first with multishot accept.
+    kCommonFlags | IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG,
+};
+constexpr unsigned kFeatures = IORING_FEAT_NODROP | IORING_FEAT_EXT_ARG;
+
+int set_up_ring(std::uint32_t ring_entries, std::uint32_t operations_max, io_uring& ring) {
+  int result = -EINVAL;
+  for (const unsigned flags : kSetupFlags) {
+    io_uring_params params{};
+    params.flags = flags;
+    params.cq_entries = std::max(2 * operations_max, ring_entries);
+    result = io_uring_queue_init_params(ring_entries, &ring, &params);
+    if (result == -EINVAL) continue;
+    if (result < 0) return result;
+    if ((params.features & kFeatures) == kFeatures) break;
+    io_uring_queue_exit(&ring);
+    return -EINVAL;
+  }
+  if (result < 0) return result;
+  result = io_uring_ring_dontfork(&ring);
+  if (result < 0) {
+    io_uring_queue_exit(&ring);
+    return result;
+  }
+  // Spares a look-up in each enter. Older kernels cannot, and need not.
+  static_cast<void>(io_uring_register_ring_fd(&ring));
+  return 0;
+}
+
+void describe(const Operation& operation, io_uring_sqe& sqe) noexcept {
+  const int fd = operation.fd;
+  const auto flags = static_cast<int>(operation.flags);
+  const std::uint32_t bytes = operation.memory_bytes;
+  void* const memory = operation.memory;
+  switch (operation.opcode) {
+    case Opcode::kNop:
+      return io_uring_prep_nop(&sqe);
+    case Opcode::kAccept:
+      if (operation.multishot) {
+        return io_uring_prep_multishot_accept(&sqe, fd, nullptr, nullptr, flags);
+      }
+      return io_uring_prep_accept(&sqe, fd, nullptr, nullptr, flags);
+    case Opcode::kClose:
+      return io_uring_prep_close(&sqe, fd);
+    case Opcode::kConnect:
+      return io_uring_prep_connect(&sqe, fd, static_cast<const sockaddr*>(memory), bytes);
+    case Opcode::kPoll:
+      if (operation.multishot) return io_uring_prep_poll_multishot(&sqe, fd, operation.flags);
+      return io_uring_prep_poll_add(&sqe, fd, operation.flags);
+    case Opcode::kRead:
+      return io_uring_prep_read(&sqe, fd, memory, bytes, operation.offset);
+    case Opcode::kRecv:
+      return io_uring_prep_recv(&sqe, fd, memory, bytes, flags);
+    case Opcode::kRecvmsg:
+      return io_uring_prep_recvmsg(&sqe, fd, static_cast<msghdr*>(memory), operation.flags);
+    case Opcode::kSend:
+      return io_uring_prep_send(&sqe, fd, memory, bytes, flags);
+    case Opcode::kSendmsg:
+      return io_uring_prep_sendmsg(&sqe, fd, static_cast<const msghdr*>(memory), operation.flags);
+    case Opcode::kWrite:
+      return io_uring_prep_write(&sqe, fd, memory, bytes, operation.offset);
+  }
+}
+
+}  // namespace
+
+StatusOr<std::unique_ptr<Backend>> UringBackend::create(std::uint32_t ring_entries,
+                                                        std::uint32_t operations_max) {
+  if (ring_entries == 0 || ring_entries > kRingEntriesLimit || operations_max == 0 ||
+      operations_max > kOperationsLimit) {
+    return make_status(StatusCode::kInvalidArgument,
+                       "io_uring: ring_entries and operations_max are 1 to 32767");
+  }
+  ++operations_max;  // for the waker
+  const int eventfd = sys::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  if (eventfd < 0) return errno_status(-eventfd, "eventfd");
+  UniqueFd wake_fd(eventfd);
+  io_uring ring{};
+  if (const int result = set_up_ring(ring_entries, operations_max, ring); result < 0) {
+    return uring_refusal(-result);
+  }
+  return std::unique_ptr<Backend>(new UringBackend(ring, std::move(wake_fd), operations_max));
+}
+
+UringBackend::UringBackend(const io_uring& ring, UniqueFd wake_fd,
+                           std::uint32_t operations_max) noexcept
+    : ring_(ring), wake_fd_(std::move(wake_fd)), operations_max_(operations_max) {
+  waker_.opcode = Opcode::kPoll;
+  waker_.multishot = true;
+  waker_.fd = wake_fd_.get();
+  waker_.flags = POLLIN;
+  submit(waker_);
+}
+
+UringBackend::~UringBackend() {
+  if (state(waker_) == OperationState::kQueued) {
+    OperationList::remove(waker_);
+  } else {
+    --in_kernel_count_;
+  }
+  WHARF_CHECK(
+      in_kernel_count_ == 0 && queued_.empty() && cancelled_.empty(),
+      "a Reactor was destroyed with operations in flight: first destroy what they belong to");
+  io_uring_queue_exit(&ring_);
+}
+
+void UringBackend::submit(Operation& operation) noexcept {
+  WHARF_CHECK(!operation.in_flight(), "an operation was submitted while it was in flight");
+  state(operation) = OperationState::kQueued;
+  queued_.push_back(operation);
+}
+
+void UringBackend::cancel(Operation& operation) noexcept {
+  if (state(operation) == OperationState::kQueued) {
+    OperationList::remove(operation);
+    cancelled_.push_back(operation);
+  } else if (state(operation) == OperationState::kSubmitted) {
+    cancelling_.push_back(operation);
+  } else {
+    return;
+  }
+  state(operation) = OperationState::kCancelling;
+}
+
+bool UringBackend::give_to_kernel(Operation& operation) noexcept {
+  io_uring_sqe* sqe = io_uring_get_sqe(&ring_);
+  if (sqe == nullptr) return false;
+  OperationList::remove(operation);
+  if (state(operation) == OperationState::kCancelling) {
+    io_uring_prep_cancel64(sqe, reinterpret_cast<std::uintptr_t>(&operation), 0);
+    io_uring_sqe_set_data64(sqe, kCancelAnswer);
+    ++counters_.cancels;
+    return true;
+  }
+  describe(operation, *sqe);
+  io_uring_sqe_set_data(sqe, &operation);
+  state(operation) = OperationState::kSubmitted;
+  ++in_kernel_count_;
+  ++counters_.submitted;
+  return true;
+}
+
+// Moves what is queued into the submission ring. False: the ring was too small.
+bool UringBackend::fill_ring() noexcept {
+  while (Operation* operation = cancelling_.first()) {
+    if (!give_to_kernel(*operation)) return false;
+  }
+  while (Operation* operation = queued_.first()) {
+    if (in_kernel_count_ == operations_max_) {
+      ++counters_.deferred;
+      return true;
+    }
+    if (!give_to_kernel(*operation)) return false;
+  }
+  return true;
+}
+
+// Fills the ring, and empties it for as long as it is too small for everything. False: the kernel
+// refuses for now, and there is more to submit.
+bool UringBackend::prepare() noexcept {
+  while (!fill_ring()) {
+    enter_now();
+    if (io_uring_sq_ready(&ring_) != 0) return false;
+  }
+  return true;
+}
+
+bool UringBackend::kernel_calls() const noexcept {
+  return (io_uring_smp_load_acquire(ring_.sq.kflags) &
+          (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW)) != 0;
+}
+
+void UringBackend::enter_now() noexcept { check_entered(io_uring_submit_and_get_events(&ring_)); }
+
+void UringBackend::enter_and_sleep(std::int64_t deadline_ns) noexcept {
+  ++counters_.sleeps;
+  if (deadline_ns == kNever) {
+    check_entered(io_uring_submit_and_wait(&ring_, 1));
+    return;
+  }
+  const std::int64_t now = now_ns();
+  const std::int64_t left_ns = deadline_ns > now ? deadline_ns - now : 0;
+  __kernel_timespec timeout{};
+  timeout.tv_sec = left_ns / 1'000'000'000;
+  timeout.tv_nsec = left_ns % 1'000'000'000;
+  io_uring_cqe* unused = nullptr;
+  check_entered(io_uring_submit_and_wait_timeout(&ring_, &unused, 1, &timeout, nullptr));
+}
+
+void UringBackend::check_entered(int result) noexcept {
+  sys::count(sys::Call::kIoUringEnter);
+  ++counters_.enters;
+  if (result >= 0 || result == -EINTR || result == -ETIME) return;
+  // Want of memory, or of room for completions: what was not submitted stays in the ring.
+  const bool passing = result == -EAGAIN || result == -EBUSY || result == -ENOMEM;
+  if (!passing) check_failed(__FILE__, __LINE__, "io_uring_enter", errno_text(-result));
+  ++counters_.refused;
+}
+
+std::size_t UringBackend::poll() noexcept {
+  if (prepare() && (io_uring_sq_ready(&ring_) != 0 || kernel_calls())) enter_now();
+  return harvest();
+}
+
+std::size_t UringBackend::wait(std::int64_t deadline_ns) noexcept {
+  const bool ready = prepare();
+  if (!ready || io_uring_cq_ready(&ring_) != 0 || !cancelled_.empty()) {
+    if (ready && (io_uring_sq_ready(&ring_) != 0 || kernel_calls())) enter_now();
+    return harvest();
+  }
+  enter_and_sleep(deadline_ns);
+  return harvest();
+}
+
+std::size_t UringBackend::harvest() noexcept {
+  std::size_t count = 0;
+  // Only what is there now: completions may lead to new ones.
+  for (unsigned left = io_uring_cq_ready(&ring_); left != 0; --left) {
+    io_uring_cqe* cqe = nullptr;
+    if (io_uring_peek_cqe(&ring_, &cqe) != 0) break;
+    const std::uint64_t user_data = cqe->user_data;
+    const std::int32_t result = cqe->res;
+    const bool more = (cqe->flags & IORING_CQE_F_MORE) != 0;
+    io_uring_cqe_seen(&ring_, cqe);
+    if (user_data == kCancelAnswer) continue;  // the operation itself says how it ended
+    auto& operation = *reinterpret_cast<Operation*>(static_cast<std::uintptr_t>(user_data));
+    if (!more) --in_kernel_count_;
+    complete(operation, result, more);
+    ++count;
+  }
+  OperationList cancelled;
+  cancelled.take_all(cancelled_);
+  while (Operation* operation = cancelled.pop_front()) {
+    complete(*operation, -ECANCELED, false);
+    ++count;
+  }
+  counters_.completions += count;
+  return count;
+}
+
+void UringBackend::complete(Operation& operation, std::int32_t result, bool more) noexcept {
+  if (!more) {
+    // It may be waiting for its cancellation to be submitted.
+    if (OperationList::linked(operation)) OperationList::remove(operation);
+    state(operation) = OperationState::kIdle;
+  }
+  operation.on_complete(result, more);
+}
+
+void UringBackend::wake() noexcept {
+  const std::uint64_t one = 1;
+  // The counter cannot get full: nothing else can fail.
+  static_cast<void>(sys::write(wake_fd_.get(), &one, sizeof(one)));
+}
+
+std::int64_t UringBackend::now_ns() const noexcept { return runtime::now_ns(); }
+
+void UringBackend::Waker::on_complete(std::int32_t /*result*/, bool more) noexcept {
+  if (!more) backend.submit(*this);
+}
+
+}  // namespace wharf::runtime::detail

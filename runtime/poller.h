@@ -1,0 +1,56 @@
+// Poller: a source of work that bypasses the kernel, such as the shared-memory lane of a port. The
+// reactor looks at it every turn while it is hot, and not at all while it is cold.
+//
+// A life: the owner calls Reactor::make_hot when there may be work, poll() is called each turn; when
+// the reactor has nothing to do, it spins for a while, then calls prepare_sleep(), and the poller is
+// cold until its doorbell (a Watch, whose on_ready calls make_hot) rings.
+//
+// Threads: the reactor's.
+#pragma once
+
+#include <cstdint>
+
+#include "wharf/runtime/detail/list.h"
+
+namespace wharf::runtime {
+
+class Reactor;
+
+namespace detail {
+struct HotTag;
+struct DirtyTag;
+}  // namespace detail
+
+// Every function may call make_hot, make_cold, flush_later and remove for itself and for others, and
+// schedule frames; none may destroy the poller itself.
+//
+// Ownership: the owner's. It calls Reactor::remove before the poller dies (checked).
+class Poller : private detail::ListNode<detail::HotTag>,
+               private detail::ListNode<detail::DirtyTag> {
+ public:
+  // Looks for work, without a system call. True: it made something ready, or moved data.
+  virtual bool poll() noexcept = 0;
+
+  // Announces the sleep to the peer, then checks again. True: the poller is cold from here on, and its
+  // doorbell will ring. False: work came; it stays hot, and nobody will ring.
+  virtual bool prepare_sleep() noexcept = 0;
+
+  // At the end of a turn in which flush_later() was called: publishes, and rings owed doorbells. What
+  // it could not do it puts off by calling flush_later() again; the reactor does not sleep meanwhile.
+  virtual void flush() noexcept = 0;
+
+  // False: spinning for this one makes no sense now, because its peer needs the same cpu.
+  virtual bool may_spin() const noexcept = 0;
+
+ protected:
+  Poller() noexcept = default;
+  virtual ~Poller() = default;
+
+ private:
+  friend class Reactor;
+  template <class, class>
+  friend class detail::List;
+  std::uint64_t round_ = 0;  // in which it was last polled
+};
+
+}  // namespace wharf::runtime

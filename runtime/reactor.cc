@@ -1,0 +1,277 @@
+#include "wharf/runtime/reactor.h"
+
+#include <utility>
+
+#include "wharf/coro/compiler.h"
+#include "wharf/runtime/base/check.h"
+#include "wharf/runtime/detail/cpu_relax.h"
+#include "wharf/runtime/detail/uring_backend.h"
+
+namespace wharf::runtime {
+namespace {
+
+// While turns are cheap, the clock (20 ns) is looked at once in so many turns and coroutines, and so
+// many rounds of spinning.
+constexpr std::uint32_t kLookPeriod = 32;
+
+WHARF_NOINLINE Reactor*& current_reactor() noexcept {
+  static thread_local Reactor* current = nullptr;
+  return current;
+}
+
+class PostedFunction final : public Posted {
+ public:
+  explicit PostedFunction(std::function<void()> function) : function_(std::move(function)) {}
+  void run() noexcept override {
+    function_();
+    delete this;
+  }
+  void drop() noexcept override { delete this; }
+
+ private:
+  std::function<void()> function_;
+};
+
+}  // namespace
+
+StatusOr<std::unique_ptr<Reactor>> Reactor::create(ReactorOptions options) {
+  if (options.turn_budget_frames == 0) {
+    return make_status(StatusCode::kInvalidArgument, "reactor: turn_budget_frames is 0");
+  }
+  StatusOr<std::unique_ptr<Backend>> backend =
+      detail::UringBackend::create(options.ring_entries, options.operations_max);
+  if (!backend.ok()) return backend.status();
+  return create_on(*std::move(backend), options);
+}
+
+std::unique_ptr<Reactor> Reactor::create_on(std::unique_ptr<Backend> backend,
+                                            ReactorOptions options) {
+  return std::unique_ptr<Reactor>(new Reactor(std::move(backend), options));
+}
+
+Reactor::Reactor(std::unique_ptr<Backend> backend, const ReactorOptions& options) noexcept
+    : options_(options),
+      backend_(std::move(backend)),
+      spin_policy_(options.spin_ns),
+      context_{this, stop_.token()} {
+  now_ns_ = backend_->now_ns();
+}
+
+Reactor::~Reactor() {
+  check_thread();
+  WHARF_CHECK(!running_, "a Reactor was destroyed inside its run()");
+  posts_.drop_all();
+  const Running running(*this);  // drains what was abandoned since the last run()
+}
+
+Reactor& Reactor::current() noexcept {
+  Reactor* reactor = current_reactor();
+  WHARF_CHECK(reactor != nullptr && reactor == Executor::current(),
+              "this needs a Reactor: call it from a task that Reactor::run drives");
+  return *reactor;
+}
+
+Reactor::Running::Running(Reactor& reactor) noexcept
+    : reactor_(reactor), entered_(reactor), outer_(std::exchange(current_reactor(), &reactor)) {
+  reactor.check_thread();
+  WHARF_CHECK(!reactor.running_, "Reactor::run was called from inside itself");
+  reactor.running_ = true;
+  reactor.main_.done = false;
+}
+
+Reactor::Running::~Running() {
+  reactor_.drain();
+  reactor_.running_ = false;
+  current_reactor() = outer_;
+}
+
+void Reactor::drive() noexcept {
+  while (!main_.done) turn();
+}
+
+// Only what was abandoned is left: it has been cancelled, and ends soon.
+void Reactor::drain() noexcept {
+  flush_dirty();
+  while (!idle() || abandoned_count_ != 0) {
+    run_ready(options_.turn_budget_frames);
+    flush_dirty();
+    if (idle() && abandoned_count_ != 0) backend_->wait(kNever);
+  }
+}
+
+void Reactor::turn() noexcept {
+  ++counters_.turns;
+  if (!posts_.empty()) run_posted();
+  const std::size_t frames = run_ready(options_.turn_budget_frames);
+  const bool moved = poll_hot();
+  flush_dirty();
+  if (moved || !nothing_to_do() || main_.done) {
+    backend_->poll();
+  } else {
+    rest();
+  }
+  since_look_count_ += 1 + static_cast<std::uint32_t>(frames);
+  if (since_look_count_ >= kLookPeriod) look_at_clock();
+  run_timers();
+}
+
+bool Reactor::nothing_to_do() const noexcept { return idle() && posts_.empty() && dirty_.empty(); }
+
+// There is nothing to do: spins, if that is worth it, and sleeps, unless something comes up.
+void Reactor::rest() noexcept {
+  std::int64_t idle_since_ns = 0;
+  const bool spun = may_spin() && spin_policy_.should_spin();
+  if (spun) {
+    if (spin(idle_since_ns)) return;
+  } else {
+    look_at_clock();
+    idle_since_ns = now_ns_;
+  }
+  const std::int64_t deadline_ns = timers_.first_deadline_ns();
+  if (deadline_ns <= now_ns_ || !posts_.prepare_sleep()) {
+    backend_->poll();
+    return;
+  }
+  if (prepare_sleep()) {
+    made_hot_ = false;
+    backend_->wait(deadline_ns);
+    now_ns_ = backend_->now_ns();
+    since_look_count_ = 0;
+    if (made_hot_) spin_policy_.woken_after(now_ns_ - idle_since_ns);
+  }
+  posts_.awake();
+}
+
+// Looks at everything that can bring work, until something does. False: nothing came for so long that
+// the reactor should sleep. `idle_since_ns` then says since when.
+bool Reactor::spin(std::int64_t& idle_since_ns) noexcept {
+  ++counters_.spins;
+  std::int64_t limit_ns = 0;
+  for (;;) {
+    if (poll_hot()) {
+      spin_policy_.caught();
+      return true;
+    }
+    if (backend_->poll() != 0 || !nothing_to_do()) return true;
+    if (++since_look_count_ >= kLookPeriod) {
+      if (limit_ns == 0) {
+        look_at_clock();
+        idle_since_ns = now_ns_;
+        limit_ns = deadline_after(now_ns_, spin_policy_.spin_ns());
+      } else {
+        now_ns_ = backend_->now_ns();  // spinning is no part of a turn
+        since_look_count_ = 0;
+      }
+      if (timers_.first_deadline_ns() <= now_ns_) return true;
+      if (now_ns_ >= limit_ns) {
+        spin_policy_.missed();
+        return false;
+      }
+      if (!may_spin()) return false;
+    }
+    detail::cpu_relax();
+  }
+}
+
+bool Reactor::may_spin() noexcept {
+  for (Poller* poller = hot_.first(); poller != nullptr; poller = hot_.next(*poller)) {
+    if (poller->may_spin()) return true;
+  }
+  return false;
+}
+
+// Lets every hot poller announce the sleep. False: there is work.
+bool Reactor::prepare_sleep() noexcept {
+  while (Poller* poller = hot_.first()) {
+    if (!poller->prepare_sleep()) return false;
+    if (hot_.first() == poller) make_cold(*poller);  // unless it has gone by itself
+  }
+  flush_dirty();
+  return nothing_to_do() && hot_.empty();
+}
+
+bool Reactor::poll_hot() noexcept {
+  bool moved = false;
+  ++round_;
+  for (Poller* poller = hot_.first(); poller != nullptr; poller = poll_next_) {
+    poll_next_ = hot_.next(*poller);
+    if (poller->round_ == round_) continue;  // it became hot during this round
+    poller->round_ = round_;
+    if (poller->poll()) moved = true;
+  }
+  poll_next_ = nullptr;
+  return moved;
+}
+
+void Reactor::make_hot(Poller& poller) noexcept {
+  made_hot_ = true;
+  if (HotList::linked(poller)) return;
+  poller.round_ = round_;
+  hot_.push_back(poller);
+}
+
+void Reactor::make_cold(Poller& poller) noexcept {
+  if (!HotList::linked(poller)) return;
+  if (poll_next_ == &poller) poll_next_ = hot_.next(poller);
+  HotList::remove(poller);
+}
+
+void Reactor::flush_later(Poller& poller) noexcept {
+  if (!DirtyList::linked(poller)) dirty_.push_back(poller);
+}
+
+void Reactor::remove(Poller& poller) noexcept {
+  make_cold(poller);
+  if (DirtyList::linked(poller)) DirtyList::remove(poller);
+}
+
+void Reactor::flush_dirty() noexcept {
+  if (dirty_.empty()) return;
+  DirtyList now;  // one that asks again has its turn in the next turn
+  now.take_all(dirty_);
+  while (Poller* poller = now.pop_front()) poller->flush();
+}
+
+void Reactor::run_posted() noexcept {
+  for (Posted* work = posts_.take_all(); work != nullptr;) {
+    Posted* next = detail::PostQueue::next_of(*work);
+    ++counters_.posted;
+    work->run();
+    work = next;
+  }
+}
+
+void Reactor::post(Posted& work) noexcept {
+  if (posts_.push(work)) backend_->wake();
+}
+
+void Reactor::post(std::function<void()> function) {
+  post(*new PostedFunction(std::move(function)));
+}
+
+void Reactor::look_at_clock() noexcept {
+  const std::int64_t now_ns = backend_->now_ns();
+  if (now_ns - now_ns_ > counters_.longest_turn_ns) counters_.longest_turn_ns = now_ns - now_ns_;
+  now_ns_ = now_ns;
+  since_look_count_ = 0;
+}
+
+void Reactor::run_timers() noexcept {
+  if (timers_.first_deadline_ns() <= now_ns_) timers_.expire(now_ns_);
+}
+
+ReactorCounters Reactor::counters() const noexcept {
+  const BackendCounters kernel = backend_->counters();
+  ReactorCounters counters = counters_;
+  counters.enters = kernel.enters;
+  counters.sleeps = kernel.sleeps;
+  counters.completions = kernel.completions;
+  return counters;
+}
+
+void Reactor::check_thread() const noexcept {
+  WHARF_CHECK(std::this_thread::get_id() == thread_,
+              "a Reactor was used on another thread than the one that created it");
+}
+
+}  // namespace wharf::runtime

@@ -1,0 +1,46 @@
+// SignalSet: signals that are awaited instead of handled.
+//
+//     StatusOr<std::unique_ptr<SignalSet>> signals = SignalSet::create({SIGTERM, SIGINT});
+//     StatusOr<int> signal = co_await (*signals)->next();
+//
+// The signals are blocked in this thread while the set lives, and the thread's old mask is restored at
+// its end. Other threads must block them too: make the set before they start. Signals of one number
+// that come together are one, as ever.
+//
+// Threads: the reactor's.
+#pragma once
+
+#include <signal.h>
+
+#include <memory>
+#include <vector>
+
+#include "wharf/coro/task.h"
+#include "wharf/runtime/base/status.h"
+#include "wharf/runtime/base/unique_fd.h"
+
+namespace wharf::runtime {
+
+class SignalSet {
+ public:
+  // Errors: InvalidArgument    a number that is no signal, or SIGKILL or SIGSTOP
+  //         ResourceExhausted  no file descriptor
+  static StatusOr<std::unique_ptr<SignalSet>> create(std::vector<int> signals);
+  SignalSet(const SignalSet&) = delete;
+  SignalSet& operator=(const SignalSet&) = delete;
+  ~SignalSet();
+
+  // The number of the next signal that comes, or has come.
+  //
+  // Errors: Cancelled  the task was stopped
+  // Cancel: honoured; takes no signal.
+  coro::Task<StatusOr<int>> next();
+
+ private:
+  SignalSet(UniqueFd fd, const sigset_t& old_mask) noexcept;
+
+  UniqueFd fd_;
+  sigset_t old_mask_;
+};
+
+}  // namespace wharf::runtime

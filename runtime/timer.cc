@@ -1,0 +1,48 @@
+#include "wharf/runtime/timer.h"
+
+#include "wharf/runtime/detail/timer_heap.h"
+#include "wharf/runtime/reactor.h"
+
+namespace wharf::runtime {
+
+void Timer::set(std::int64_t deadline_ns) noexcept {
+  cancel();
+  if (deadline_ns == kNever) {
+    deadline_ns_ = kNever;
+    return;
+  }
+  Reactor::current().timers_.insert(*this, deadline_ns);
+}
+
+void Timer::cancel() noexcept {
+  if (heap_ != nullptr) heap_->remove(*this);
+}
+
+bool SleepAwaiter::begin(coro::Frame& frame) noexcept {
+  frame_ = &frame;
+  if (!frame.context->stop.attach(*this)) {
+    stopped_ = true;
+    return false;
+  }
+  set(wake_ns_);
+  return true;
+}
+
+void SleepAwaiter::on_expired() noexcept {
+  detach();
+  frame_->schedule();
+}
+
+void SleepAwaiter::on_stop() noexcept {
+  stopped_ = true;
+  cancel();
+  frame_->schedule();
+}
+
+SleepAwaiter sleep_for(std::chrono::nanoseconds duration) noexcept {
+  return SleepAwaiter(deadline_after(Reactor::current().now_ns(), duration.count()));
+}
+
+SleepAwaiter sleep_until(std::int64_t deadline_ns) noexcept { return SleepAwaiter(deadline_ns); }
+
+}  // namespace wharf::runtime

@@ -1,0 +1,87 @@
+// Timers: Timer, a callback at a time; sleep_for and sleep_until, which are awaited. They live in user
+// space: setting one is a few pointers, and the earliest is the timeout of the reactor's next sleep.
+//
+// Units:   nanoseconds on the reactor's clock (Reactor::now_ns).
+// Threads: the reactor's.
+#pragma once
+
+#include <chrono>
+#include <coroutine>
+#include <cstdint>
+#include <type_traits>
+
+#include "wharf/coro/executor.h"
+#include "wharf/coro/stop_token.h"
+#include "wharf/runtime/base/clock.h"
+
+namespace wharf::runtime {
+
+class Reactor;
+
+namespace detail {
+class TimerHeap;
+}
+
+// Set it, and on_expired() runs once, on the reactor that drives this thread, at the deadline or soon
+// after: timers that expire together run in the order of their deadlines, then of their setting.
+//
+// Ownership: the owner's. The destructor cancels.
+// Cost:      no allocation, no system call. Setting is O(1). Cancelling is O(1) for a timer that no
+//            earlier one was removed around; otherwise O(log n), amortised.
+class Timer {
+ public:
+  Timer() noexcept = default;
+  Timer(const Timer&) = delete;
+  Timer& operator=(const Timer&) = delete;
+
+  // Sets it, instead of what it was set to. A deadline in the past expires on the next turn; kNever
+  // does not expire.
+  void set(std::int64_t deadline_ns) noexcept;
+  void cancel() noexcept;
+  bool is_set() const noexcept { return heap_ != nullptr; }
+  std::int64_t deadline_ns() const noexcept { return deadline_ns_; }
+
+ protected:
+  virtual ~Timer() { cancel(); }
+
+  // Runs between the reactor's other work: it may only enqueue, and set and cancel timers.
+  virtual void on_expired() noexcept = 0;
+
+ private:
+  friend class detail::TimerHeap;
+  std::int64_t deadline_ns_ = kNever;
+  std::uint64_t sequence_ = 0;         // order of setting
+  detail::TimerHeap* heap_ = nullptr;  // null: not set
+  Timer* child_ = nullptr;             // the heap: first child,
+  Timer* next_ = nullptr;              // next sibling,
+  Timer* previous_ = nullptr;          // previous sibling, or the parent of the first
+};
+
+class [[nodiscard]] SleepAwaiter final : private Timer, private coro::StopCallback {
+ public:
+  explicit SleepAwaiter(std::int64_t deadline_ns) noexcept : wake_ns_(deadline_ns) {}
+  static bool await_ready() noexcept { return false; }
+  template <class Promise>
+    requires std::is_base_of_v<coro::Frame, Promise>
+  bool await_suspend(std::coroutine_handle<Promise> handle) noexcept {
+    return begin(handle.promise());
+  }
+  bool await_resume() const noexcept { return !stopped_; }
+
+ private:
+  bool begin(coro::Frame& frame) noexcept;
+  void on_expired() noexcept override;
+  void on_stop() noexcept override;
+
+  std::int64_t wake_ns_;
+  coro::Frame* frame_ = nullptr;
+  bool stopped_ = false;
+};
+
+// `bool elapsed = co_await sleep_for(5ms)`. False: the task was stopped, and slept for less.
+//
+// Errors: none. Cancel: honoured, at once.
+SleepAwaiter sleep_for(std::chrono::nanoseconds duration) noexcept;
+SleepAwaiter sleep_until(std::int64_t deadline_ns) noexcept;
+
+}  // namespace wharf::runtime
