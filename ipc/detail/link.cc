@@ -78,8 +78,7 @@ bool Link::send_now(Sender& sender) {
     sender.outgoing.stream = calls_.add(sender);
     sender.outgoing.flags |= shm::kFlagRequest;
   }
-  blocked_on_ = transport_->try_send(sender.outgoing);
-  switch (blocked_on_) {
+  switch (transport_->try_send(sender.outgoing)) {
     case Sent::kSent:
       sender.sent = true;
       if (sender.outgoing.kind == shm::RecordKind::kFin) fin_sent_ = true;
@@ -410,14 +409,16 @@ void Link::end(Status why) noexcept {
 
 void Link::close() noexcept {
   const shm::Ref<Link> alive(this);
-  if (ended() || transport_ == nullptr) return;
-  if (!fin_sent_ && senders_.empty()) {
-    Outgoing fin;
-    fin.kind = shm::RecordKind::kFin;
-    transport_->try_send(fin);  // no room: the peer takes it for a death, which is what it looks like
+  if (!ended() && transport_ != nullptr) {
+    if (!fin_sent_ && senders_.empty()) {
+      Outgoing fin;
+      fin.kind = shm::RecordKind::kFin;
+      transport_->try_send(fin);  // no room: the peer takes it for a death, which is what it looks like
+    }
+    flush();
+    end(absl::UnavailableError("this side has closed the port"));
   }
-  flush();
-  end(absl::UnavailableError("this side has closed the port"));
+  parked_.clear();  // requests among them hold a Ref to this link
 }
 
 PortCounters Link::counters() const noexcept {

@@ -140,7 +140,6 @@ class Link final : public shm::RefCounted, private runtime::Poller, private shm:
   std::vector<std::uint64_t> dropped_;  // requests whose automatic answer found no room yet
   std::size_t open_requests_ = 0;       // received and not answered: dropped_ has room for all of them
 
-  Transport::Sent blocked_on_ = Transport::Sent::kSent;  // what the first sender waits for
   std::uint32_t turn_messages_left_;
   std::uint64_t owed_ring_ = 0;  // published, and not rung for yet
   std::size_t message_bytes_max_ = 0;
