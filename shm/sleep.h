@@ -14,6 +14,7 @@
 // saw a later one, the sleeper had woken in between. A ring that the kernel refused does not mark the epoch as rung, so it
 // stays owed and is tried again.
 // One wake per sleep: S6 rings once per epoch, and an epoch is one sleep.
+// tests/model/sleep.pml is this protocol step by step, searched exhaustively; without S3, or with S4 before S2, it fails.
 //
 // Cost:    one locked store per sleep, and one per batch of news (2.4 ns each).
 // Threads: each object belongs to one thread.
