@@ -30,7 +30,7 @@ class [[nodiscard]] SendAwaiter final : private detail::Sender {
     link_->look_out();
     return suspend_until(handle, link_->senders(), deadline_ns_);
   }
-  Status await_resume() { return sent || !result.ok() ? std::move(result) : interruption("send"); }
+  Status await_resume() { return sent || !result.ok() ? std::move(result) : link_->gave_up(*this, "send"); }
 
  private:
   shm::Ref<detail::Link> link_;

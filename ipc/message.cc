@@ -79,7 +79,9 @@ SendAwaiter Message::reply(Message answer) {
   detail::Outgoing outgoing{.message = std::move(answer)};
   outgoing.flags |= shm::kFlagReply;
   outgoing.stream = obligation_.stream();
-  return SendAwaiter(obligation_.settle(), std::move(outgoing), 0);
+  shm::Ref<detail::Link> link = obligation_.link();
+  outgoing.obligation = std::move(obligation_);
+  return {std::move(link), std::move(outgoing), 0};
 }
 
 SendAwaiter Message::reply_error(const Status& error) {
@@ -92,7 +94,9 @@ SendAwaiter Message::reply_error(const Status& error) {
       std::span(text.data(), std::min(text.size(), detail::kErrorTextBytesMax))));
   outgoing.flags |= shm::kFlagReply | shm::kFlagError;
   outgoing.stream = obligation_.stream();
-  return SendAwaiter(obligation_.settle(), std::move(outgoing), 0);
+  shm::Ref<detail::Link> link = obligation_.link();
+  outgoing.obligation = std::move(obligation_);
+  return {std::move(link), std::move(outgoing), 0};
 }
 
 namespace detail {
@@ -100,10 +104,11 @@ namespace detail {
 Obligation::Obligation(shm::Ref<Link> link, std::uint64_t stream) noexcept
     : link_(link.leak()), stream_(stream) {}
 
-shm::Ref<Link> Obligation::settle() noexcept {
-  shm::Ref<Link> link = shm::Ref<Link>::adopt(std::exchange(link_, nullptr));
+shm::Ref<Link> Obligation::link() const noexcept { return shm::Ref<Link>(link_); }
+
+void Obligation::settle() noexcept {
+  const shm::Ref<Link> link = shm::Ref<Link>::adopt(std::exchange(link_, nullptr));
   link->request_answered();
-  return link;
 }
 
 void Obligation::drop() noexcept {

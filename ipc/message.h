@@ -89,7 +89,7 @@ class Message {
   // Of a received message: whether the sender waits for a reply.
   bool is_request() const noexcept { return static_cast<bool>(obligation_); }
   // Answers the request. Like Port::send() in every way; a second reply, or one to a message that is no request, is
-  // InvalidArgument.
+  // InvalidArgument. If it is refused or stopped, the caller gets Aborted.
   SendAwaiter reply(Message answer);
   // Answers with an error: the caller's call() gives this status, which must not be OK.
   SendAwaiter reply_error(const Status& error);

@@ -1,6 +1,11 @@
 #include "wharf/ipc/options.h"
 
 namespace wharf::ipc {
+namespace {
+
+constexpr std::int64_t kHandshakeTimeoutMsMax = 24 * 60 * 60 * 1000;
+
+}  // namespace
 
 Status check_options(const PortOptions& options) {
   if (Status status = shm::check_options(options.lane); !status.ok()) return status;
@@ -13,8 +18,8 @@ Status check_options(const PortOptions& options) {
   if (options.turn_message_count_max == 0) {
     return absl::InvalidArgumentError("turn_message_count_max must not be 0");
   }
-  if (options.handshake_timeout_ms <= 0) {
-    return absl::InvalidArgumentError("handshake_timeout_ms must be positive");
+  if (options.handshake_timeout_ms <= 0 || options.handshake_timeout_ms > kHandshakeTimeoutMsMax) {
+    return absl::InvalidArgumentError("handshake_timeout_ms must be 1 ms..1 day");
   }
   return absl::OkStatus();
 }

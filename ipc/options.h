@@ -29,7 +29,7 @@ struct PortOptions {
   // Calls that may be unanswered at once.
   std::size_t call_count_max = 65'536;
 
-  // Milliseconds that the peer has for its part of the handshake.
+  // Milliseconds that the peer has for its part of the handshake; at most a day.
   std::int64_t handshake_timeout_ms = 5'000;
 };
 

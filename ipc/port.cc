@@ -27,7 +27,7 @@ StatusOr<std::pair<runtime::UniqueFd, runtime::UniqueFd>> Port::socket_pair() {
 StatusOr<Message> CallAwaiter::await_resume() {
   if (!reply.has_value()) {
     if (!result.ok()) return std::move(result);
-    return interruption("call");
+    return link_->gave_up(*this, "call");
   }
   if ((reply->flags_ & shm::kFlagError) == 0) return std::move(*reply);
   const auto code = static_cast<StatusCode>(reply->type_);
@@ -39,7 +39,7 @@ StatusOr<Message> CallAwaiter::await_resume() {
 StatusOr<Loan> LoanAwaiter::await_resume() {
   if (loan.has_value()) return std::move(*loan);
   if (!result.ok()) return std::move(result);
-  return interruption("loan");
+  return link_->gave_up(*this, "loan");
 }
 
 }  // namespace wharf::ipc

@@ -128,7 +128,8 @@ coro::Task<std::string> Supervisor::run_once(Worker& worker) {
   worker.port = std::move(*port);
   worker.ready_ns = runtime::Reactor::current().now_ns();
   tell(WorkerEvent::Kind::kReady, worker, name + " is up");
-  if (!settled_.is_set() && ++up_count_ == workers_.size()) settled_.set();
+  const auto is_up = [](const Worker& each) { return each.port != nullptr; };
+  if (std::all_of(workers_.begin(), workers_.end(), is_up)) settled_.set();
 
   auto first = co_await coro::when_any((*process)->wait(), until_closed(*worker.port), until_set(stop_requested_));
   static_cast<void>(first);

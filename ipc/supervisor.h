@@ -108,9 +108,8 @@ class Supervisor {
   std::vector<Worker> workers_;
   std::function<void(const WorkerEvent&)> observer_;
   std::unique_ptr<coro::Scope> scope_;  // lives from start() to stop()
-  coro::Event settled_;                 // every worker has come up, or one has failed to
+  coro::Event settled_;                 // every worker was up at once, or one has failed to come up
   coro::Event stop_requested_;
-  std::size_t up_count_ = 0;            // until settled
   Status first_failure_;
   bool started_ = false;
 };

@@ -14,6 +14,10 @@
 
 namespace wharf::runtime {
 
+namespace detail {
+struct OperationTag;
+}
+
 enum class Opcode : std::uint8_t {
   kNop,
   kAccept,   // result: the new fd; flags: SOCK_*; may be multishot
@@ -35,7 +39,7 @@ inline constexpr std::uint64_t kCurrentPosition = ~std::uint64_t{0};
 //
 // Ownership: from submit() until the final completion, the object, its memory and what that points to
 //            are the kernel's: they stay where they are, unchanged. A cancel does not alter that.
-class Operation : private detail::ListNode<Operation> {
+class Operation : private detail::ListNode<detail::OperationTag> {
  public:
   Opcode opcode = Opcode::kNop;
   bool multishot = false;
@@ -117,7 +121,7 @@ class Backend {
 
   // For backends: what an Operation keeps for them.
   using OperationState = Operation::State;
-  using OperationList = detail::List<Operation, Operation>;
+  using OperationList = detail::List<Operation, detail::OperationTag>;
   static OperationState& state(Operation& operation) noexcept { return operation.state_; }
   static bool& cancel_wanted(Operation& operation) noexcept { return operation.cancel_wanted_; }
 };

@@ -8,8 +8,8 @@
 //
 // Units:     deadline_ns: on the reactor's clock (deadline_after(Reactor::current().now_ns(), ...)).
 // Ownership: the fd and the memory are borrowed until the co_await is over: the kernel uses both.
-//            Sockets and pipes are in blocking mode, which blocks nobody here; one in non-blocking
-//            mode gives Unavailable (EAGAIN) instead of waiting.
+//            Sockets and pipes are in blocking mode, which blocks nobody here; in non-blocking
+//            mode older kernels give Unavailable (EAGAIN) instead of waiting.
 // Errors:    Cancelled         the task was stopped
 //            DeadlineExceeded  the deadline has passed
 //            any other         errno_status() of the call, with its name
@@ -58,7 +58,8 @@ inline auto sendmsg(int socket, const msghdr& message, std::uint32_t flags = 0,
                               flags | MSG_NOSIGNAL, 0, options);
 }
 
-// At the file's own position, or at an offset in bytes. 0: the end of the file.
+// At the file's own position, or at an offset in bytes. 0: the end of the file. Writing to a pipe or
+// socket whose other end has gone raises SIGPIPE, as write(2) does; send() does not.
 inline auto read(int file, std::span<std::byte> buffer, std::uint64_t offset = kCurrentPosition,
                  IoOptions options = {}) noexcept {
   return detail::BytesAwaiter("read", Opcode::kRead, file, buffer.data(), buffer.size(), 0, offset,

@@ -1,14 +1,14 @@
 #include "wharf/runtime/process.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <signal.h>
 #include <spawn.h>
-#include <string.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <cstring>
 #include <set>
 #include <string_view>
 
@@ -95,6 +95,7 @@ std::vector<char*> merge_environment(const std::vector<std::string>& additions) 
 
 std::vector<char*> make_argv(const SpawnOptions& options) {
   std::vector<char*> argv;
+  argv.reserve(options.arguments.size() + 2);
   for (const std::string& argument : options.arguments) {
     argv.push_back(const_cast<char*>(argument.c_str()));
   }
@@ -151,8 +152,8 @@ StatusOr<std::unique_ptr<Process>> Process::spawn(const SpawnOptions& options) {
 
 Process::~Process() {
   if (ended_.has_value()) return;
-  sys::pidfd_send_signal(pidfd_.get(), SIGKILL);
-  static_cast<void>(reap());
+  const int sent = sys::pidfd_send_signal(pidfd_.get(), SIGKILL);
+  if (sent == 0 || sent == -ESRCH) static_cast<void>(reap());
 }
 
 coro::Task<StatusOr<ExitStatus>> Process::wait(IoOptions options) {

@@ -59,7 +59,7 @@ class Process {
   Process(const Process&) = delete;
   Process& operator=(const Process&) = delete;
   // A child that still runs is killed (SIGKILL), and waited for: this blocks the thread for as long as
-  // the kernel takes to end it.
+  // the kernel takes to end it. One that may not be killed, because it became another user's, is left.
   ~Process();
 
   // Only for messages: the number may be another process's once the child has been waited for.

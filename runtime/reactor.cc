@@ -103,9 +103,10 @@ void Reactor::turn() noexcept {
   ++counters_.turns;
   if (!posts_.empty()) run_posted();
   const std::size_t frames = run_ready(options_.turn_budget_frames);
+  if (main_.done) return;
   const bool moved = poll_hot();
   flush_dirty();
-  if (moved || !nothing_to_do() || main_.done) {
+  if (moved || !nothing_to_do()) {
     backend_->poll();
   } else {
     rest();

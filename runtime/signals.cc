@@ -1,9 +1,9 @@
 #include "wharf/runtime/signals.h"
 
-#include <errno.h>
 #include <poll.h>
 #include <sys/signalfd.h>
 
+#include <cerrno>
 #include <string>
 #include <utility>
 
@@ -12,7 +12,7 @@
 
 namespace wharf::runtime {
 
-StatusOr<std::unique_ptr<SignalSet>> SignalSet::create(std::vector<int> signals) {
+StatusOr<std::unique_ptr<SignalSet>> SignalSet::create(const std::vector<int>& signals) {
   sigset_t mask;
   sigemptyset(&mask);
   for (const int signal : signals) {

@@ -10,8 +10,7 @@
 // Threads: the reactor's.
 #pragma once
 
-#include <signal.h>
-
+#include <csignal>
 #include <memory>
 #include <vector>
 
@@ -25,7 +24,7 @@ class SignalSet {
  public:
   // Errors: InvalidArgument    a number that is no signal, or SIGKILL or SIGSTOP
   //         ResourceExhausted  no file descriptor
-  static StatusOr<std::unique_ptr<SignalSet>> create(std::vector<int> signals);
+  static StatusOr<std::unique_ptr<SignalSet>> create(const std::vector<int>& signals);
   SignalSet(const SignalSet&) = delete;
   SignalSet& operator=(const SignalSet&) = delete;
   ~SignalSet();

@@ -1,11 +1,11 @@
 #include "wharf/runtime/tcp.h"
 
 #include <arpa/inet.h>
-#include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 
+#include <cerrno>
 #include <utility>
 
 #include "wharf/runtime/base/sys.h"
@@ -77,8 +77,7 @@ int open_socket(const Address& address, socklen_t address_bytes, const TcpListen
 
 class TcpListener::AcceptOperation final : public detail::Abandonable {
  public:
-  AcceptOperation(TcpListener& listener, Reactor& reactor) noexcept
-      : Abandonable(reactor), listener_(listener) {
+  explicit AcceptOperation(TcpListener& listener) noexcept : listener_(listener) {
     opcode = Opcode::kAccept;
     multishot = true;
     fd = listener.fd();
@@ -96,7 +95,8 @@ class TcpListener::AcceptOperation final : public detail::Abandonable {
   TcpListener& listener_;
 };
 
-StatusOr<std::unique_ptr<TcpListener>> TcpListener::listen(std::string host, std::uint16_t port,
+StatusOr<std::unique_ptr<TcpListener>> TcpListener::listen(const std::string& host,
+                                                           std::uint16_t port,
                                                            TcpListenOptions options) {
   const std::string name =
       "listen on " + (host.empty() ? "every address" : host) + ", port " + std::to_string(port);
@@ -129,13 +129,14 @@ TcpListener::TcpListener(UniqueFd socket, std::uint16_t port, const TcpListenOpt
       port_(port),
       accepted_max_(options.accepted_max),
       // A burst, too: what the backlog holds may come at once, before a cancel takes effect.
-      accepted_(options.accepted_max + static_cast<std::uint32_t>(options.backlog)) {}
+      accepted_(options.accepted_max + static_cast<std::uint32_t>(options.backlog)),
+      operation_(new AcceptOperation(*this)) {}
 
 TcpListener::~TcpListener() { close(); }
 
 void TcpListener::close() noexcept {
   if (!socket_) return;
-  if (operation_ != nullptr) std::exchange(operation_, nullptr)->abandon();
+  std::exchange(operation_, nullptr)->abandon();
   socket_.reset();
   accepted_.clear();
   count_ = 0;
@@ -161,8 +162,7 @@ bool TcpListener::take(AcceptAwaiter& awaiter) noexcept {
 }
 
 void TcpListener::arm() noexcept {
-  if (operation_ == nullptr) operation_ = new AcceptOperation(*this, Reactor::current());
-  if (!operation_->in_flight()) operation_->start();
+  if (!operation_->in_flight()) operation_->start(Reactor::current());
 }
 
 void TcpListener::on_accepted(std::int32_t result, bool more) noexcept {

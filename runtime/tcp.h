@@ -38,7 +38,7 @@ class TcpListener {
   //         FailedPrecondition  the address is in use, or is not this machine's
   //         PermissionDenied    the port needs a privilege
   //         ResourceExhausted   no file descriptor
-  static StatusOr<std::unique_ptr<TcpListener>> listen(std::string host, std::uint16_t port,
+  static StatusOr<std::unique_ptr<TcpListener>> listen(const std::string& host, std::uint16_t port,
                                                        TcpListenOptions options = {});
   TcpListener(const TcpListener&) = delete;
   TcpListener& operator=(const TcpListener&) = delete;
@@ -98,8 +98,8 @@ class TcpListener {
       accepted_;  // a ring: accepted_max, and what comes until a cancel takes effect
   std::size_t first_ = 0;
   std::size_t count_ = 0;
-  int error_ = 0;                         // an errno that nobody has been told of
-  AcceptOperation* operation_ = nullptr;  // from the first wait on; the reactor's once abandoned
+  int error_ = 0;               // an errno that nobody has been told of
+  AcceptOperation* operation_;  // its own, and the reactor's once it is abandoned
 };
 
 }  // namespace wharf::runtime

@@ -27,10 +27,10 @@
 namespace wharf::runtime {
 namespace detail {
 
-inline const Status& status_of(const Status& status) noexcept { return status; }
+inline StatusCode code_of(const Status& status) noexcept { return status.code(); }
 template <class T>
-const Status& status_of(const StatusOr<T>& result) noexcept {
-  return result.status();
+StatusCode code_of(const StatusOr<T>& result) noexcept {
+  return result.status().code();
 }
 
 // What every WithTimeout does, whatever its task gives.
@@ -69,7 +69,7 @@ class [[nodiscard]] WithTimeout final : private TimeoutBase {
   }
   T await_resume() {
     T result = task_.take();
-    if (expired() && status_of(result).code() == StatusCode::kCancelled) return exceeded();
+    if (expired() && code_of(result) == StatusCode::kCancelled) return exceeded();
     return result;
   }
 

@@ -1,11 +1,13 @@
 #include "wharf/runtime/transfer.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/types.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <ctime>
 
 #include "wharf/runtime/base/sys.h"
 
@@ -15,13 +17,41 @@ namespace {
 // Large enough that the switches of mode do not matter, small enough for the turn's budget.
 constexpr std::uint64_t kStepBytesMax = std::uint64_t{256} << 10;
 
-// sendfile that does not wait for the socket. Switching the mode around it leaves the socket as io_uring
-// needs it: in non-blocking mode, its operations fail instead of waiting.
+// Without SIGPIPE for as long as it lives: sendfile has no MSG_NOSIGNAL.
+class SigpipeHeld {
+ public:
+  SigpipeHeld() noexcept {
+    sigemptyset(&sigpipe_);
+    sigaddset(&sigpipe_, SIGPIPE);
+    sys::thread_sigmask(SIG_BLOCK, &sigpipe_, &old_);
+  }
+  ~SigpipeHeld() { sys::thread_sigmask(SIG_SETMASK, &old_, nullptr); }
+  SigpipeHeld(const SigpipeHeld&) = delete;
+  SigpipeHeld& operator=(const SigpipeHeld&) = delete;
+
+  // Takes the one that has just come, unless the program itself holds it back.
+  void take() const noexcept {
+    const timespec now{};
+    if (sigismember(&old_, SIGPIPE) == 0) sys::sigtimedwait(&sigpipe_, nullptr, &now);
+  }
+
+ private:
+  sigset_t sigpipe_;
+  sigset_t old_;
+};
+
+// sendfile that does not wait for the socket: it has no flag for that, only the socket's mode has. The
+// mode is restored at once, because in non-blocking mode io_uring may not wait either (see io.h).
 ssize_t sendfile_now(int socket, int flags, int file, off_t& offset, std::size_t bytes) noexcept {
-  if ((flags & O_NONBLOCK) != 0) return sys::sendfile(socket, file, &offset, bytes);
-  if (const int set = sys::fcntl(socket, F_SETFL, flags | O_NONBLOCK); set < 0) return set;
+  const bool waits = (flags & O_NONBLOCK) == 0;
+  if (waits) {
+    const int set = sys::fcntl(socket, F_SETFL, flags | O_NONBLOCK);
+    if (set < 0) return set;
+  }
+  const SigpipeHeld held;
   const ssize_t sent = sys::sendfile(socket, file, &offset, bytes);
-  static_cast<void>(sys::fcntl(socket, F_SETFL, flags));
+  if (sent == -EPIPE) held.take();
+  if (waits) sys::fcntl(socket, F_SETFL, flags);
   return sent;
 }
 

@@ -9,8 +9,7 @@ namespace wharf::runtime {
 
 class Watch::PollOperation final : public detail::Abandonable {
  public:
-  PollOperation(Watch& watch, Reactor& reactor, int file, std::uint32_t events) noexcept
-      : Abandonable(reactor), watch_(watch) {
+  PollOperation(Watch& watch, int file, std::uint32_t events) noexcept : watch_(watch) {
     opcode = Opcode::kPoll;
     multishot = true;
     fd = file;
@@ -26,7 +25,7 @@ class Watch::PollOperation final : public detail::Abandonable {
       watch.on_ready(POLLERR);
       return;
     }
-    if (!more) start();
+    if (!more) start(watch.reactor());
     watch.on_ready(static_cast<std::uint32_t>(result));
   }
 
@@ -34,8 +33,8 @@ class Watch::PollOperation final : public detail::Abandonable {
 };
 
 Watch::Watch(Reactor& reactor, int fd, unsigned poll_events)
-    : reactor_(reactor), operation_(new PollOperation(*this, reactor, fd, poll_events)) {
-  operation_->start();
+    : reactor_(reactor), operation_(new PollOperation(*this, fd, poll_events)) {
+  operation_->start(reactor);
 }
 
 void Watch::close() noexcept {

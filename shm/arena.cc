@@ -24,7 +24,8 @@ bool Arena::take(std::size_t index, unsigned order, OwnBlock& block) noexcept {
 }
 
 Allocation Arena::allocate(std::size_t bytes, OwnBlock& block) {
-  if (bytes > bytes_max_) return Allocation::kTooLarge;
+  // A descriptor counts bytes in 32 bits.
+  if (bytes > bytes_max_ || bytes >= kArenaSegmentBytesMax) return Allocation::kTooLarge;
   const std::size_t units = (std::max<std::size_t>(bytes, 1) + kBlockUnitBytes - 1) / kBlockUnitBytes;
   const unsigned order = Buddy::order_for(units);
   if (!pieces_.empty() && take(last_used_, order, block)) return Allocation::kOk;

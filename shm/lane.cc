@@ -98,9 +98,9 @@ std::optional<std::size_t> Lane::collect() noexcept {
   if (returned.refresh(lent_.lent_count()) != nullptr) return std::nullopt;
   std::size_t count = 0;
   while (returned.readable()) {
-    const std::uint32_t token = returned.pop();
-    if (lent_.find(token) == nullptr) return std::nullopt;
-    arena_.free(lent_.take_back(token));
+    const std::optional<std::uint32_t> token = returned.pop();
+    if (!token.has_value() || lent_.find(*token) == nullptr) return std::nullopt;
+    arena_.free(lent_.take_back(*token));
     ++count;
   }
   return count;
@@ -125,7 +125,6 @@ Segment* Lane::unannounced() noexcept {
 }
 
 void Lane::release(std::uint32_t token) noexcept {
-  if (owner_ == nullptr) return;
   peer_->releases.push(token);
   changed();
 }

@@ -6,14 +6,16 @@ namespace wharf::shm {
 
 Violation ReleaseReader::refresh(std::size_t lent_count) noexcept {
   const std::uint64_t returned = peer_.returned.load(std::memory_order_seq_cst);
-  if (returned < peer_returned_ || returned - tail_ > lent_count) return "returned";
+  const std::uint64_t unread = returned - tail_;
+  if (unread < peer_returned_ - tail_ || unread > lent_count) return "returned";
   peer_returned_ = returned;
   return nullptr;
 }
 
-std::uint32_t ReleaseReader::pop() noexcept {
+std::optional<std::uint32_t> ReleaseReader::pop() noexcept {
   ReleaseEntry entry;
   std::memcpy(&entry, entries_ + (tail_++ & mask_) * sizeof(ReleaseEntry), sizeof(entry));
+  if (entry.reserved != 0) return std::nullopt;
   return entry.token;
 }
 

@@ -8,20 +8,23 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 
 #include "wharf/shm/format.h"
 #include "wharf/shm/ring.h"
 
 namespace wharf::shm {
 
-// Returns blocks of the peer's arena; lives in our control segment.
+// Returns blocks of the peer's arena; lives in our control segment, and goes on from the position there.
 class ReleaseWriter {
  public:
   ReleaseWriter(ControlLines& own, std::size_t ring_bytes, std::size_t slot_count) noexcept
       : own_(own),
         entries_(reinterpret_cast<ReleaseEntry*>(reinterpret_cast<std::byte*>(&own) + kRingOffset +
                                                  ring_bytes)),
-        mask_(slot_count - 1) {}
+        mask_(slot_count - 1),
+        returned_(own.returned.load(std::memory_order_relaxed)),
+        published_(returned_) {}
 
   void push(std::uint32_t token) noexcept { entries_[returned_++ & mask_] = ReleaseEntry{token, 0}; }
   // Lets the peer see what was pushed. True if there was something: then the peer may have to be woken.
@@ -37,31 +40,35 @@ class ReleaseWriter {
   ControlLines& own_;
   ReleaseEntry* const entries_;
   const std::uint64_t mask_;
-  std::uint64_t returned_ = 0;
-  std::uint64_t published_ = 0;
+  std::uint64_t returned_;
+  std::uint64_t published_;
 };
 
-// Reads what the peer returned; lies in its control segment.
+// Reads what the peer returned; lies in its control segment. What the position says at the start counts as read: nothing
+// has been lent yet.
 class ReleaseReader {
  public:
   ReleaseReader(const ControlLines& peer, std::size_t ring_bytes, std::size_t slot_count) noexcept
       : peer_(peer),
         entries_(reinterpret_cast<const std::byte*>(&peer) + kRingOffset + ring_bytes),
-        mask_(slot_count - 1) {}
+        mask_(slot_count - 1),
+        tail_(peer.returned.load(std::memory_order_relaxed)),
+        peer_returned_(tail_) {}
 
   // Re-reads how far the peer is, ordered for the sleep protocol. `lent_count` is how many blocks it holds now, which
   // is what it may return at most.
   Violation refresh(std::size_t lent_count) noexcept;
   bool readable() const noexcept { return tail_ != peer_returned_; }
-  // The next token; precondition: readable(). Read once: the entry may change afterwards.
-  std::uint32_t pop() noexcept;
+  // The next token, or nothing if its reserved bytes are not zero. Precondition: readable(). Read once: the entry may
+  // change afterwards.
+  std::optional<std::uint32_t> pop() noexcept;
 
  private:
   const ControlLines& peer_;
   const std::byte* const entries_;
   const std::uint64_t mask_;
-  std::uint64_t tail_ = 0;
-  std::uint64_t peer_returned_ = 0;
+  std::uint64_t tail_;
+  std::uint64_t peer_returned_;
 };
 
 }  // namespace wharf::shm

@@ -10,7 +10,10 @@ RingWriter::RingWriter(ControlLines& own, const ControlLines& peer, std::size_t 
     : own_(own),
       peer_(peer),
       ring_(reinterpret_cast<std::byte*>(&own) + kRingOffset),
-      cell_mask_(ring_bytes / kCellBytes - 1) {}
+      cell_mask_(ring_bytes / kCellBytes - 1),
+      head_(own.published.load(std::memory_order_relaxed)),
+      published_(head_),
+      peer_consumed_(head_) {}
 
 std::byte* RingWriter::reserve(std::size_t cells) noexcept {
   const std::uint64_t cell_count = cell_mask_ + 1;
@@ -45,7 +48,8 @@ bool RingWriter::publish() noexcept {
 
 bool RingWriter::refresh() noexcept {
   const std::uint64_t consumed = peer_.consumed.load(std::memory_order_seq_cst);  // P1 <- C3
-  if (consumed < peer_consumed_ || consumed > published_) return false;           // R1, R2
+  // R1, R2: what is under way can only become less.
+  if (published_ - consumed > published_ - peer_consumed_) return false;
   peer_consumed_ = consumed;
   return true;
 }
@@ -56,11 +60,15 @@ RingReader::RingReader(ControlLines& own, const ControlLines& peer, std::size_t 
       peer_(peer),
       ring_(reinterpret_cast<const std::byte*>(&peer) + kRingOffset),
       cell_mask_(ring_bytes / kCellBytes - 1),
-      inline_bytes_max_(inline_bytes_max) {}
+      inline_bytes_max_(inline_bytes_max),
+      tail_(own.consumed.load(std::memory_order_relaxed)),
+      consumed_(tail_),
+      peer_published_(tail_) {}
 
 bool RingReader::refresh(std::memory_order order) noexcept {
   const std::uint64_t published = peer_.published.load(order);  // C1 <- P3
-  if (published < peer_published_ || published - consumed_ > cell_mask_ + 1) {  // R1, R2
+  const std::uint64_t under_way = published - consumed_;
+  if (under_way < peer_published_ - consumed_ || under_way > cell_mask_ + 1) {  // R1, R2
     fail("published");
     return false;
   }

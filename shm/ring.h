@@ -1,8 +1,9 @@
 // The ring: records from the process that owns a control segment to the one that reads it.
 //
 // Invariants
-//   R1 Positions count cells since the link began; they never wrap in practice (2^64) and never go back.
-//   R2 consumed <= published <= consumed + cell_count, as each side knows them.
+//   R1 Positions count cells since the link began, and never go back. They are compared by their differences, so that
+//      even the wrap at 2^64 would be none.
+//   R2 published - consumed is 0..cell_count, as each side knows them.
 //   R3 A record is contiguous: one that would cross the end is preceded by a pad record that fills the rest.
 //   R4 A record takes at most half the ring, so that pad and record fit an empty ring.
 //
@@ -28,7 +29,8 @@ using Violation = const char*;
 
 class RingWriter {
  public:
-  // `own` is our control segment, `peer` the other side's; both outlive the writer.
+  // `own` is our control segment, `peer` the other side's; both outlive the writer. Positions go on from what `own` says:
+  // 0 in a new segment.
   RingWriter(ControlLines& own, const ControlLines& peer, std::size_t ring_bytes) noexcept;
 
   // Room for a record of `cells`, or null if the ring is full. The record may be abandoned by reserving again.
@@ -56,9 +58,9 @@ class RingWriter {
   const ControlLines& peer_;
   std::byte* const ring_;
   const std::uint64_t cell_mask_;
-  std::uint64_t head_ = 0;
-  std::uint64_t published_ = 0;
-  std::uint64_t peer_consumed_ = 0;
+  std::uint64_t head_;
+  std::uint64_t published_;
+  std::uint64_t peer_consumed_;
   std::uint64_t reserved_pad_cells_ = 0;
   std::uint64_t reserved_cells_ = 0;
 };
@@ -73,7 +75,7 @@ struct RecordView {
 
 class RingReader {
  public:
-  // The ring lies in `peer`; `own` carries our progress.
+  // The ring lies in `peer`; `own` carries our progress, and says where it begins.
   RingReader(ControlLines& own, const ControlLines& peer, std::size_t ring_bytes,
              std::size_t inline_bytes_max) noexcept;
 
@@ -102,9 +104,9 @@ class RingReader {
   const std::byte* const ring_;
   const std::uint64_t cell_mask_;
   const std::size_t inline_bytes_max_;
-  std::uint64_t tail_ = 0;
-  std::uint64_t consumed_ = 0;
-  std::uint64_t peer_published_ = 0;
+  std::uint64_t tail_;
+  std::uint64_t consumed_;
+  std::uint64_t peer_published_;
   std::uint64_t record_cells_ = 0;  // of the record that peek() showed
   Violation violation_ = nullptr;
 };

@@ -1,5 +1,6 @@
 #include "wharf/shm/segment.h"
 
+#include <cerrno>
 #include <cstring>
 #include <fcntl.h>
 #include <new>
@@ -30,7 +31,7 @@ StatusOr<Mapping> map(const runtime::UniqueFd& fd, std::size_t bytes, int protec
                       const char* operation) {
   int error = 0;
   void* data = sys::mmap(nullptr, bytes, protection, MAP_SHARED, fd.get(), 0, &error);
-  if (data == MAP_FAILED) return runtime::errno_status(error, operation);
+  if (data == nullptr) return failed(error, operation);
   return Mapping(static_cast<std::byte*>(data), bytes);
 }
 
@@ -52,6 +53,10 @@ Mapping::~Mapping() {
 StatusOr<Segment> Segment::create(SegmentHeader header, std::size_t bytes) {
   bytes = (bytes + kPageBytes - 1) / kPageBytes * kPageBytes;
   const int created = sys::memfd_create("wharf", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+  if (created == -EPERM || created == -EACCES || created == -ENOSYS) {
+    return runtime::make_status(StatusCode::kUnavailable, "create segment: memfd_create is refused here: " +
+                                                              runtime::errno_text(-created));
+  }
   if (created < 0) return failed(created, "create segment: memfd_create");
   runtime::UniqueFd fd(created);
   const int allocated = sys::fallocate(fd.get(), 0, 0, static_cast<off_t>(bytes));
@@ -93,6 +98,10 @@ StatusOr<PeerSegment> PeerSegment::adopt(runtime::UniqueFd fd, SegmentKind kind,
   if (header.version != kFormatVersion) return refuse("version");
   if (header.kind != kind) return refuse("kind");
   if (header.segment_bytes != bytes) return refuse("segment_bytes");
+  const bool is_control = kind == SegmentKind::kControl;
+  if (is_control && header.id != 0) return refuse("id");
+  if (!is_control && header.ring_bytes != 0) return refuse("ring_bytes");
+  if (!is_control && header.release_slot_count != 0) return refuse("release_slot_count");
   for (std::uint32_t word : header.reserved) {
     if (word != 0) return refuse("reserved");
   }

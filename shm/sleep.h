@@ -34,7 +34,9 @@ enum Want : std::uint64_t {
 
 class Sleeper {
  public:
-  explicit Sleeper(ControlLines& own) noexcept : own_(own) {}
+  // Epochs go on from what `own` says: 0 in a new segment.
+  explicit Sleeper(ControlLines& own) noexcept
+      : own_(own), epoch_(own.sleep.load(std::memory_order_relaxed) & kEpochMask) {}
 
   // S1. The caller then does S3, and calls wake() unless it sleeps.
   void announce(std::uint64_t wants, std::uint32_t cpu) noexcept {
@@ -56,9 +58,10 @@ class Sleeper {
   friend class Ringer;
   static constexpr std::uint64_t kAsleep = 1;
   static constexpr std::uint64_t kEpochStep = 16;
+  static constexpr std::uint64_t kEpochMask = ~(kEpochStep - 1);
 
   ControlLines& own_;
-  std::uint64_t epoch_ = 0;
+  std::uint64_t epoch_;
   bool asleep_ = false;
 };
 
@@ -69,7 +72,7 @@ class Ringer {
   // S4 and S6: true if the peer must be rung for news of the kind `want`. Call after S2; then ring, and call rung().
   bool must_ring(std::uint64_t want) noexcept {
     const std::uint64_t word = peer_.sleep.load(std::memory_order_seq_cst);  // S4
-    seen_ = word & ~(Sleeper::kEpochStep - 1);
+    seen_ = word & Sleeper::kEpochMask;
     return (word & Sleeper::kAsleep) != 0 && (word & want) != 0 && seen_ != rung_;
   }
   // The doorbell that must_ring() asked for was rung.
@@ -78,7 +81,7 @@ class Ringer {
   // True while the peer sleeps, and nobody has rung for it: it will not send anything by itself soon.
   bool peer_rests() const noexcept {
     const std::uint64_t word = peer_.sleep.load(std::memory_order_relaxed);
-    return (word & Sleeper::kAsleep) != 0 && (word & ~(Sleeper::kEpochStep - 1)) != rung_;
+    return (word & Sleeper::kAsleep) != 0 && (word & Sleeper::kEpochMask) != rung_;
   }
   // Where the peer ran last; false in `known` if it never said.
   std::uint32_t peer_cpu(bool& known) const noexcept {
@@ -90,7 +93,7 @@ class Ringer {
  private:
   const ControlLines& peer_;
   std::uint64_t seen_ = 0;
-  std::uint64_t rung_ = 0;
+  std::uint64_t rung_ = Sleeper::kAsleep;  // of no epoch: their low bits are 0
 };
 
 }  // namespace wharf::shm

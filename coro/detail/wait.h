@@ -43,12 +43,17 @@ class Wait : private StopCallback {
  public:
   Wait() noexcept = default;
 
-  // True once the wait ended because the task was stopped.
+  // True once the task was stopped during the wait, which ended it unless it is held.
   bool stopped() const noexcept { return stopped_; }
   // True while it is in a list.
   bool waiting() const noexcept { return list_ != nullptr; }
-  // From here on a stop does not end the wait.
-  void ignore_stop() noexcept { detach(); }
+  // While it is held, a stop is noted and does not end the wait; release() makes up for it.
+  void hold() noexcept { held_ = true; }
+  bool held() const noexcept { return held_; }
+  void release() noexcept {
+    held_ = false;
+    if (stopped_ && waiting()) leave();
+  }
 
  protected:
   ~Wait() {
@@ -69,7 +74,7 @@ class Wait : private StopCallback {
     frame_ = &handle.promise();
     if (!frame_->context->stop.attach(*this)) {
       stopped_ = true;
-      return false;
+      if (!held_) return false;
     }
     list.add(*this);
     return true;
@@ -79,7 +84,7 @@ class Wait : private StopCallback {
   friend class WaitList;
   void on_stop() noexcept override {
     stopped_ = true;
-    leave();
+    if (!held_) leave();
   }
 
   Frame* frame_ = nullptr;
@@ -87,6 +92,7 @@ class Wait : private StopCallback {
   Wait* previous_ = nullptr;
   Wait* next_ = nullptr;
   bool stopped_ = false;
+  bool held_ = false;
 };
 
 inline WaitList::~WaitList() {

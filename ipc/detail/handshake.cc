@@ -109,12 +109,23 @@ Status check_hello(const Hello& hello, std::size_t fd_count) {
   return absl::OkStatus();
 }
 
-// An eventfd has no file type. Anything that has one could block the writer, or be harmed by what is written.
+Status check_ready(const Ready& ready, const Hello& hello, std::size_t fd_count) {
+  if (ready.shared_memory > hello.shared_memory) return peer_is_wrong("ready.shared_memory: it was not offered");
+  if (ready.reserved != 0) return peer_is_wrong("ready.reserved");
+  if (fd_count != 0) return peer_is_wrong("ready: descriptors came along");
+  return absl::OkStatus();
+}
+
+// An eventfd has no file type, and takes a 0, which rings nobody and never blocks. Anything else could block the writer,
+// be harmed by what is written, or refuse every ring.
 Status check_doorbell(int fd) {
   struct stat info;
   const int known = sys::fstat(fd, &info);
   if (known < 0) return runtime::errno_status(-known, "open port: fstat of the doorbell");
-  if ((info.st_mode & S_IFMT) != 0) return peer_is_wrong("hello: the doorbell is no eventfd");
+  const std::uint64_t nothing = 0;
+  if ((info.st_mode & S_IFMT) != 0 || sys::write(fd, &nothing, sizeof(nothing)) != sizeof(nothing)) {
+    return peer_is_wrong("hello: the doorbell is no eventfd");
+  }
   return absl::OkStatus();
 }
 
@@ -179,6 +190,8 @@ coro::Task<StatusOr<Handshaken>> shake_hands(runtime::UniqueFd socket, PortOptio
   Ready ready{};
   received = co_await receive_control(done.socket, PacketKind::kReady, deadline_ns, &ready);
   if (!received.ok()) co_return received;
+  fds = done.socket.take_fds();
+  if (Status status = check_ready(ready, hello, fds.size()); !status.ok()) co_return status;
   if (own_ready.shared_memory == 0 || ready.shared_memory != 1) {
     if (done.lane) done.lane->close();
     done.lane.reset();

@@ -21,11 +21,6 @@ LaneTransport::LaneTransport(shm::Ref<shm::Lane> lane, PacketSocket& socket,
       socket_(socket),
       inline_bytes_max_(std::min(inline_bytes_max, shm::kInlineBytesMax)) {}
 
-Transport::Sent LaneTransport::broken(Status status) {
-  status_ = std::move(status);
-  return Sent::kBroken;
-}
-
 // A block of ours, or one of the peer's that goes home.
 bool LaneTransport::travels(const Piece& piece) const noexcept { return piece.lane() == lane_.get(); }
 
@@ -54,22 +49,26 @@ Transport::Sent LaneTransport::copy_to_arena(Outgoing& outgoing, std::size_t par
                                 "send: the payload does not fit the arena: raise arena_bytes_max"));
   };
   if (bytes_left > lane_->arena().bytes_max()) return never_fits();
+  absl::InlinedVector<shm::OwnBlock, 4> blocks;
+  for (std::size_t at = 0; at < bytes_left; at += kCopyBlockBytes) {
+    const shm::Allocation got =
+        lane_->arena().allocate(std::min(bytes_left - at, kCopyBlockBytes), blocks.emplace_back());
+    if (got == shm::Allocation::kOk) continue;
+    // All or nothing. Nobody else gains from what is given back here, so nobody is told.
+    blocks.pop_back();
+    for (const shm::OwnBlock& block : blocks) lane_->arena().free(block.id);
+    return got == shm::Allocation::kFull ? Sent::kNoMemory : never_fits();
+  }
   absl::InlinedVector<Piece, 4> copies;
   std::size_t part = part_index;
   std::size_t part_offset = 0;
-  while (bytes_left != 0) {
+  for (const shm::OwnBlock& block : blocks) {
     const std::size_t block_bytes = std::min(bytes_left, kCopyBlockBytes);
-    shm::OwnBlock block;
-    switch (lane_->arena().allocate(block_bytes, block)) {
-      case shm::Allocation::kOk: break;
-      case shm::Allocation::kFull: return Sent::kNoMemory;
-      case shm::Allocation::kTooLarge: return never_fits();
-    }
     copies.emplace_back(lane_, block, block_bytes);
     for (std::size_t at = 0; at < block_bytes;) {
       const std::span<const std::byte> source = message.part(part).subspan(part_offset);
       const std::size_t count = std::min(source.size(), block_bytes - at);
-      std::memcpy(block.data + at, source.data(), count);
+      if (count != 0) std::memcpy(block.data + at, source.data(), count);
       at += count;
       part_offset += count;
       if (part_offset == message.part(part).size()) {
@@ -124,10 +123,23 @@ Transport::Sent LaneTransport::send_fds(std::span<const runtime::UniqueFd> fds) 
   return status_.code() == StatusCode::kUnavailable ? Sent::kBroken : Sent::kRefused;
 }
 
+Transport::Sent LaneTransport::reserve(std::size_t cells, std::byte*& at) {
+  shm::RingWriter& writer = lane_->writer();
+  at = writer.reserve(cells);
+  if (at != nullptr) return Sent::kSent;
+  // The ring is full, or the peer says the impossible. It may also have read on in between.
+  if (!writer.refresh()) {
+    violation("consumed");
+    return Sent::kBroken;
+  }
+  at = writer.reserve(cells);
+  return at != nullptr ? Sent::kSent : Sent::kNoSpace;
+}
+
 Transport::Sent LaneTransport::announce_segments() {
   while (shm::Segment* segment = lane_->unannounced()) {
-    std::byte* cell = lane_->writer().reserve(shm::record_cells(0, 0));
-    if (cell == nullptr) return Sent::kNoSpace;
+    std::byte* cell = nullptr;
+    if (Sent sent = reserve(shm::record_cells(0, 0), cell); sent != Sent::kSent) return sent;
     runtime::UniqueFd fd = segment->take_fd();
     const Sent sent = send_fds({&fd, 1});
     if (sent != Sent::kSent) {
@@ -163,10 +175,10 @@ Transport::Sent LaneTransport::try_send(Outgoing& outgoing) {
     return refuse(outgoing, absl::InvalidArgumentError("send: a message carries at most 16 descriptors"));
   }
   const Plan plan = this->plan(message);
-  const std::size_t head_count = message.head_.bytes().empty() ? 0 : 1;
   if (plan.inline_part_count < message.part_count()) {
     if (Sent sent = settle_blocks(outgoing, plan); sent != Sent::kSent) return sent;
   }
+  const std::size_t head_count = message.head_.bytes().empty() ? 0 : 1;
   const std::size_t block_count = message.part_count() - plan.inline_part_count;
   if (block_count > shm::kBlockCountMax) {
     return refuse(outgoing, absl::InvalidArgumentError("send: a message carries at most 256 blocks: lend larger ones"));
@@ -175,8 +187,10 @@ Transport::Sent LaneTransport::try_send(Outgoing& outgoing) {
   if (Sent sent = announce_segments(); sent != Sent::kSent) {
     return sent == Sent::kRefused ? refuse(outgoing, status_) : sent;
   }
-  std::byte* at = lane_->writer().reserve(shm::record_cells(block_count, plan.inline_bytes));
-  if (at == nullptr) return Sent::kNoSpace;
+  std::byte* at = nullptr;
+  if (Sent sent = reserve(shm::record_cells(block_count, plan.inline_bytes), at); sent != Sent::kSent) {
+    return sent;
+  }
   if (!message.fds_.empty()) {
     if (Sent sent = send_fds(message.fds_); sent != Sent::kSent) {
       return sent == Sent::kRefused ? refuse(outgoing, status_) : sent;
@@ -278,6 +292,13 @@ Transport::Got LaneTransport::take_message(const shm::RecordView& record, Messag
   return Got::kMessage;
 }
 
+Transport::Got LaneTransport::take_fin(const shm::RecordHeader& header) {
+  if (header.fd_count != 0 || header.block_count != 0 || header.inline_bytes != 0) {
+    return violation("record.kind: the end carries something");
+  }
+  return Got::kFin;
+}
+
 Transport::Got LaneTransport::try_receive(Message& message) {
   while (true) {
     shm::RecordView record;
@@ -289,7 +310,7 @@ Transport::Got LaneTransport::try_receive(Message& message) {
     Got got = Got::kEmpty;  // goes on with the next record
     switch (record.header.kind) {
       case shm::RecordKind::kMessage: got = take_message(record, message); break;
-      case shm::RecordKind::kFin: got = Got::kFin; break;
+      case shm::RecordKind::kFin: got = take_fin(record.header); break;
       case shm::RecordKind::kSegment:
         if (!adopt_segment(record)) got = Got::kBroken;
         break;

@@ -34,10 +34,12 @@ class LaneTransport final : public Transport {
   bool travels(const Piece& piece) const noexcept;
   shm::BlockDescriptor describe(Piece& piece) noexcept;
 
+  // Room in the ring for a record of `cells`.
+  Sent reserve(std::size_t cells, std::byte*& at);
   Sent announce_segments();
   Sent send_fds(std::span<const runtime::UniqueFd> fds);
-  Sent broken(Status status);
 
+  Got take_fin(const shm::RecordHeader& header);
   Got take_message(const shm::RecordView& record, Message& message);
   bool take_fds(std::size_t fd_count, Fds& fds);
   bool take_block(const std::byte* descriptor, Message& message);

@@ -18,6 +18,16 @@ namespace {
 
 std::uint32_t this_cpu() noexcept { return static_cast<std::uint32_t>(sys::sched_getcpu()); }
 
+Status no_reply_can_come() { return absl::UnavailableError("call: the peer has closed its sending"); }
+
+// Ends the wait of every Sender in the list.
+void resume_with(coro::detail::WaitList& senders, const Status& result) {
+  while (coro::detail::Wait* wait = senders.first()) {
+    static_cast<Sender*>(wait)->result = result;
+    senders.resume(*wait);
+  }
+}
+
 }  // namespace
 
 Link::Link(runtime::Reactor& reactor, const PortOptions& options) noexcept
@@ -48,10 +58,6 @@ bool Link::try_send(Sender& sender) {
     sender.result = status_;
     return true;
   }
-  if (fin_sent_) {
-    sender.result = absl::FailedPreconditionError("send: this side has closed its sending");
-    return true;
-  }
   if (sender.outgoing.message.size_bytes() > message_bytes_max_) {
     sender.result = absl::InvalidArgumentError("send: the payload is larger than message_bytes_max allows");
     return true;
@@ -64,7 +70,7 @@ bool Link::try_send(Sender& sender) {
     --turn_messages_left_;
     if (send_now(sender)) return true;
   }
-  if (senders_.count() >= options_.waiting_count_max) {
+  if (senders_.count() >= options_.waiting_count_max && !sender.outgoing.begun) {
     sender.result = absl::ResourceExhaustedError("send: waiting_count_max tasks wait already");
     return true;
   }
@@ -74,6 +80,14 @@ bool Link::try_send(Sender& sender) {
 
 // True: sent, or refused for good. False: it has to wait.
 bool Link::send_now(Sender& sender) {
+  if (fin_sent_) {
+    sender.result = absl::FailedPreconditionError("send: this side has closed its sending");
+    return true;
+  }
+  if (sender.is_call && fin_received_) {
+    sender.result = no_reply_can_come();
+    return true;
+  }
   if (sender.is_call && sender.outgoing.stream == 0) {
     sender.outgoing.stream = calls_.add(sender);
     sender.outgoing.flags |= shm::kFlagRequest;
@@ -81,6 +95,7 @@ bool Link::send_now(Sender& sender) {
   switch (transport_->try_send(sender.outgoing)) {
     case Sent::kSent:
       sender.sent = true;
+      if (sender.outgoing.obligation) sender.outgoing.obligation.settle();
       if (sender.outgoing.kind == shm::RecordKind::kFin) fin_sent_ = true;
       publish_early();
       return true;
@@ -88,16 +103,16 @@ bool Link::send_now(Sender& sender) {
       sender.result = std::move(sender.outgoing.refusal);
       return true;
     case Sent::kBroken:
-      end(transport_->status());
+      broken();
       sender.result = status_;
       return true;
     case Sent::kNoSocket:
       // What has begun must be finished: the peer could not tell the rest from the next message.
-      if (sender.outgoing.begun) sender.ignore_interruption();
+      if (sender.outgoing.begun) sender.hold();
       if (writable_watch_ == nullptr) writable_watch_ = std::make_unique<WritableWatch>(*this);
       return false;
-    case Sent::kNoSpace:
-    case Sent::kNoMemory: return false;
+    case Sent::kNoSpace: send_wants_ |= shm::kWantSpace; return false;
+    case Sent::kNoMemory: send_wants_ |= shm::kWantMemory; return false;
   }
   return false;
 }
@@ -106,8 +121,7 @@ void Link::forget_call(const Sender& caller) noexcept { calls_.remove(caller.out
 
 bool Link::try_receive(Receiver& receiver) {
   if (!parked_.empty()) {
-    receiver.message.emplace(std::move(parked_.front()));
-    parked_.pop_front();
+    receiver.message.emplace(parked_.pop());
     return true;
   }
   if (ended() || fin_received_) return true;
@@ -160,6 +174,11 @@ void Link::look_out() noexcept {
   reactor_.make_hot(*this);
 }
 
+Status Link::gave_up(const PortWait& wait, const char* operation) noexcept {
+  look_out();
+  return wait.interruption(operation);
+}
+
 void Link::answer_dropped(std::uint64_t stream) noexcept {
   --open_requests_;
   if (ended() || fin_sent_) return;
@@ -177,7 +196,9 @@ void Link::send_dropped_answers() noexcept {
     // A sender whose fragments are on their way goes first.
     if (!senders_.empty() && static_cast<Sender*>(senders_.first())->outgoing.begun) return;
     const Sent sent = transport_->try_send(answer);
-    if (sent == Sent::kBroken) return end(transport_->status());
+    if (sent == Sent::kBroken) return broken();
+    if (sent == Sent::kNoSpace) send_wants_ |= shm::kWantSpace;
+    if (sent == Sent::kNoMemory) send_wants_ |= shm::kWantMemory;
     if (sent == Sent::kNoSocket && writable_watch_ == nullptr) {
       writable_watch_ = std::make_unique<WritableWatch>(*this);
     }
@@ -207,6 +228,7 @@ Got Link::take(Message& message) {
     case Got::kFin:
       fin_received_ = true;
       receivers_.resume_all();
+      resume_with(callers_, no_reply_can_come());
       break;
     case Got::kEnd: peer_gone_ = true; break;
     case Got::kBroken: end(transport_->status()); break;
@@ -241,7 +263,7 @@ bool Link::receive_waiting() {
 void Link::dispatch(Message message) {
   if ((message.flags_ & shm::kFlagReply) != 0) return handle_reply(std::move(message));
   if (receivers_.empty()) {
-    parked_.push_back(std::move(message));
+    parked_.push(std::move(message));
     return;
   }
   static_cast<Receiver*>(receivers_.first())->message.emplace(std::move(message));
@@ -269,6 +291,7 @@ void Link::send_waiting() {
     if (sender.sent && sender.is_call) {
       senders_.remove(sender);
       callers_.add(sender);
+      sender.release();
     } else {
       senders_.resume(sender);
     }
@@ -281,6 +304,7 @@ void Link::send_waiting() {
 bool Link::poll() noexcept {
   const shm::Ref<Link> alive(this);
   turn_messages_left_ = options_.turn_message_count_max;
+  send_wants_ = 0;
   if (peer_gone_) {
     drain_and_end();
     return true;
@@ -298,7 +322,7 @@ bool Link::poll() noexcept {
 std::uint64_t Link::wants() const noexcept {
   std::uint64_t wants = 0;
   if (wants_messages()) wants |= shm::kWantMessages;
-  if (!senders_.empty() || !dropped_.empty()) wants |= shm::kWantSpace | shm::kWantMemory;
+  if (!senders_.empty() || !dropped_.empty()) wants |= send_wants_;
   if (!borrowers_.empty()) wants |= shm::kWantMemory;
   return wants;
 }
@@ -382,6 +406,12 @@ void Link::drain_and_end() {
                     : absl::UnavailableError("the peer has gone without closing the port: it died, or was killed"));
 }
 
+// A send found the link broken. If that is the peer's end, what it published before is still there.
+void Link::broken() {
+  if (transport_->status().code() == StatusCode::kUnavailable) return drain_and_end();
+  end(transport_->status());
+}
+
 void Link::end(Status why) noexcept {
   if (ended()) return;
   ended_.set();
@@ -394,12 +424,8 @@ void Link::end(Status why) noexcept {
   socket_->close();
   own_doorbell_.reset();
   peer_doorbell_.reset();
-  for (coro::detail::WaitList* list : {&senders_, &callers_}) {
-    while (coro::detail::Wait* wait = list->first()) {
-      static_cast<Sender*>(wait)->result = status_;
-      list->resume(*wait);
-    }
-  }
+  resume_with(senders_, status_);
+  resume_with(callers_, status_);
   while (coro::detail::Wait* wait = borrowers_.first()) {
     static_cast<Borrower*>(wait)->result = status_;
     borrowers_.resume(*wait);

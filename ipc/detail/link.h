@@ -7,7 +7,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -19,6 +18,7 @@
 #include "wharf/ipc/detail/handshake.h"
 #include "wharf/ipc/detail/packet_socket.h"
 #include "wharf/ipc/detail/port_wait.h"
+#include "wharf/ipc/detail/queue.h"
 #include "wharf/ipc/detail/transport.h"
 #include "wharf/ipc/options.h"
 #include "wharf/runtime/poller.h"
@@ -71,6 +71,8 @@ class Link final : public shm::RefCounted, private runtime::Poller, private shm:
   // Somebody waits from now on: the reactor looks at the link every turn, until it sleeps.
   void look_out() noexcept;
   void forget_call(const Sender& caller) noexcept;
+  // A wait has ended without success: says why, and whoever waits behind it may go on.
+  Status gave_up(const PortWait& wait, const char* operation) noexcept;
 
   // A request has its answer.
   void request_answered() noexcept { --open_requests_; }
@@ -113,6 +115,7 @@ class Link final : public shm::RefCounted, private runtime::Poller, private shm:
   bool wants_messages() const noexcept;
   std::uint64_t wants() const noexcept;
   void drain_and_end();
+  void broken();
   void end(Status why) noexcept;
   // There is news for the peer: it is published at the end of the turn, or now if there is much.
   void publish_early() noexcept;
@@ -136,11 +139,12 @@ class Link final : public shm::RefCounted, private runtime::Poller, private shm:
   coro::detail::WaitList receivers_;
   coro::detail::WaitList borrowers_;
   CallTable<Sender> calls_;
-  std::deque<Message> parked_;  // arrived before anybody asked, ahead of replies
+  Queue<Message> parked_;  // arrived before anybody asked, ahead of replies
   std::vector<std::uint64_t> dropped_;  // requests whose automatic answer found no room yet
   std::size_t open_requests_ = 0;       // received and not answered: dropped_ has room for all of them
 
   std::uint32_t turn_messages_left_;
+  std::uint64_t send_wants_ = 0;  // shm::Want: what the first sender, and dropped answers, found too little of
   std::uint64_t owed_ring_ = 0;  // published, and not rung for yet
   std::size_t message_bytes_max_ = 0;
   bool socket_readable_ = false;

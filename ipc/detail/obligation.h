@@ -29,8 +29,10 @@ class Obligation {
 
   explicit operator bool() const noexcept { return link_ != nullptr; }
   std::uint64_t stream() const noexcept { return stream_; }
-  // The answer is being sent, through the link that is returned: nothing is owed any more. Precondition: something was.
-  shm::Ref<Link> settle() noexcept;
+  // The link that the answer goes through. Precondition: something is owed.
+  shm::Ref<Link> link() const noexcept;
+  // The answer has been sent: nothing is owed any more. Precondition: something was.
+  void settle() noexcept;
 
  private:
   void drop() noexcept;

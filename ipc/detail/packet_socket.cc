@@ -98,7 +98,9 @@ std::ptrdiff_t PacketSocket::receive_raw(int flags, bool& truncated) {
 PacketSocket::Got PacketSocket::receive() {
   fds_.clear();
   bool truncated = false;
-  const std::ptrdiff_t result = receive_raw(0, truncated);
+  std::ptrdiff_t result = receive_raw(0, truncated);
+  // The peer has closed with packets of ours unread. What it had sent is still to come, behind this one error.
+  if (result == -ECONNRESET) result = receive_raw(0, truncated);
   if (result == -EAGAIN) return Got::kEmpty;
   if (result < 0) return fail(runtime::errno_status(static_cast<int>(-result), "receive"));
   if (truncated) {

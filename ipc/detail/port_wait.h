@@ -14,11 +14,13 @@ namespace wharf::ipc::detail {
 
 class PortWait : public coro::detail::Wait, private runtime::Timer {
  public:
-  // From here on neither a stop nor the deadline ends the wait.
-  void ignore_interruption() noexcept {
-    ignore_stop();
-    cancel();
+  // Ends a hold(), during which neither a stop nor the deadline ends the wait, and makes up for what came meanwhile.
+  void release() noexcept {
+    Wait::release();
+    if (expired_ && waiting()) leave();
   }
+  // Why the wait ended without success; OK if it did not.
+  Status interruption(const char* operation) const;
 
  protected:
   ~PortWait() = default;
@@ -31,14 +33,11 @@ class PortWait : public coro::detail::Wait, private runtime::Timer {
     return true;
   }
 
-  // Why the wait ended without success; OK if it did not.
-  Status interruption(const char* operation) const;
-
  private:
   void on_expired() noexcept override {
     if (!waiting()) return;
     expired_ = true;
-    leave();
+    if (!held()) leave();
   }
 
   bool expired_ = false;

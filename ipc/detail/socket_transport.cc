@@ -132,6 +132,13 @@ Transport::Got SocketTransport::take_more(Message& message) {
   return complete(message);
 }
 
+Transport::Got SocketTransport::take_fin() {
+  if (partial_bytes_expected_ != 0) return violation("packet.kind: the end began inside another message");
+  if (socket_.header().fd_count != 0) return violation("packet.fd_count: at the end");
+  if (!socket_.payload().empty()) return violation("packet.fragment_bytes: at the end");
+  return Got::kFin;
+}
+
 Transport::Got SocketTransport::try_receive(Message& message) {
   for (std::size_t packet_count = 0; packet_count < kPacketsPerTurnMax; ++packet_count) {
     ++counters_.socket_receives;
@@ -145,7 +152,7 @@ Transport::Got SocketTransport::try_receive(Message& message) {
     switch (socket_.header().kind) {
       case PacketKind::kMessage: got = take_first(message); break;
       case PacketKind::kMore: got = take_more(message); break;
-      case PacketKind::kFin: got = Got::kFin; break;
+      case PacketKind::kFin: got = take_fin(); break;
       default: got = violation("packet.kind: not on a link without shared memory"); break;
     }
     if (got != Got::kEmpty) return got;

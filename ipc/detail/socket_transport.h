@@ -25,6 +25,7 @@ class SocketTransport final : public Transport {
  private:
   Got take_first(Message& message);
   Got take_more(Message& message);
+  Got take_fin();
   Got violation(const char* what);
   Got complete(Message& message) noexcept;
 

@@ -1,6 +1,6 @@
 #include "wharf/runtime/base/clock.h"
 
-#include <time.h>
+#include <ctime>
 
 namespace wharf::runtime {
 

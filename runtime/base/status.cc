@@ -1,7 +1,7 @@
 #include "wharf/runtime/base/status.h"
 
-#include <errno.h>
-#include <string.h>
+#include <cerrno>
+#include <cstring>
 
 namespace wharf::runtime {
 

@@ -1,12 +1,13 @@
 #include "wharf/runtime/base/sys.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <sys/eventfd.h>
 #include <sys/sendfile.h>
 #include <sys/signalfd.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#include <cerrno>
 
 #include "wharf/runtime/base/check.h"
 
@@ -204,6 +205,10 @@ int thread_sigmask(int how, const sigset_t* set, sigset_t* old) noexcept {
     if (error != 0) errno = error;
     return error == 0 ? 0 : -1;
   });
+}
+
+int sigtimedwait(const sigset_t* set, siginfo_t* info, const timespec* timeout) noexcept {
+  return invoke(Call::kSigtimedwait, [=] { return ::sigtimedwait(set, info, timeout); });
 }
 
 int sched_getcpu() noexcept { return ::sched_getcpu(); }

@@ -10,7 +10,6 @@
 #pragma once
 
 #include <sched.h>
-#include <signal.h>
 #include <spawn.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -19,8 +18,10 @@
 #include <sys/wait.h>
 
 #include <array>
+#include <csignal>
 #include <cstddef>
 #include <cstdint>
+#include <ctime>
 #include <optional>
 
 namespace wharf::runtime::sys {
@@ -55,6 +56,7 @@ enum class Call : std::uint8_t {
   kShutdown,
   kSignalfd,
   kSigmask,
+  kSigtimedwait,
   kSocket,
   kSocketpair,
   kWaitid,
@@ -137,6 +139,7 @@ int waitid(idtype_t type, id_t id, siginfo_t* info, int options) noexcept;
 int signalfd(int fd, const sigset_t* mask, int flags) noexcept;
 // pthread_sigmask.
 int thread_sigmask(int how, const sigset_t* set, sigset_t* old) noexcept;
+int sigtimedwait(const sigset_t* set, siginfo_t* info, const timespec* timeout) noexcept;
 
 // The cpu that the thread runs on. Not counted: no system call where the kernel offers the vDSO.
 int sched_getcpu() noexcept;

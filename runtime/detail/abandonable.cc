@@ -4,18 +4,23 @@
 
 namespace wharf::runtime::detail {
 
-void Abandonable::start() noexcept { reactor_.backend_->submit(*this); }
+void Abandonable::start(Reactor& reactor) noexcept {
+  reactor_ = &reactor;
+  reactor.backend_->submit(*this);
+}
 
-void Abandonable::cancel() noexcept { reactor_.backend_->cancel(*this); }
+void Abandonable::cancel() noexcept {
+  if (in_flight()) reactor_->backend_->cancel(*this);
+}
 
 void Abandonable::abandon() noexcept {
-  abandoned_ = true;
-  ++reactor_.abandoned_count_;
-  if (in_flight()) {
-    cancel();
-  } else if (!delivering_) {
-    finish();
+  if (!in_flight() && !delivering_) {
+    delete this;
+    return;
   }
+  abandoned_ = true;
+  ++reactor_->abandoned_count_;
+  cancel();
 }
 
 void Abandonable::on_complete(std::int32_t result, bool more) noexcept {
@@ -30,7 +35,7 @@ void Abandonable::on_complete(std::int32_t result, bool more) noexcept {
 }
 
 void Abandonable::finish() noexcept {
-  --reactor_.abandoned_count_;
+  --reactor_->abandoned_count_;
   delete this;
 }
 

@@ -16,10 +16,10 @@ namespace detail {
 
 class Abandonable : public Operation {
  public:
-  explicit Abandonable(Reactor& reactor) noexcept : reactor_(reactor) {}
+  Abandonable() noexcept = default;
 
-  // If it is not in flight.
-  void start() noexcept;
+  // One that is not in flight; always on the same reactor.
+  void start(Reactor& reactor) noexcept;
   // Asks for an early end; the owner stays, and is told.
   void cancel() noexcept;
   // The owner leaves: it hears no more of the operation, and must not touch it. From within
@@ -38,7 +38,7 @@ class Abandonable : public Operation {
   void on_complete(std::int32_t result, bool more) noexcept final;
   void finish() noexcept;
 
-  Reactor& reactor_;
+  Reactor* reactor_ = nullptr;  // null until it is started
   bool delivering_ = false;
   bool abandoned_ = false;
 };

@@ -1,8 +1,7 @@
 #include "wharf/runtime/detail/io_awaiter.h"
 
-#include <errno.h>
-
 #include <algorithm>
+#include <cerrno>
 #include <string>
 
 #include "wharf/runtime/base/check.h"

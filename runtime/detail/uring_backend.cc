@@ -1,11 +1,11 @@
 #include "wharf/runtime/detail/uring_backend.h"
 
-#include <errno.h>
 #include <poll.h>
 #include <sys/eventfd.h>
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <utility>
 
 #include "wharf/runtime/base/check.h"
@@ -17,12 +17,12 @@ namespace {
 
 constexpr std::uint32_t kRingEntriesLimit = 32'767;  // the kernel's, nearly
 constexpr std::uint32_t kOperationsLimit = 32'767;  // with the waker, half the kernel's completions
-constexpr std::uint64_t kCancelAnswer = 0;  // user_data of a cancellation: no operation's address
+constexpr Operation* kCancelAnswer = nullptr;       // whom the end of a cancellation is for
 
 constexpr unsigned kCommonFlags =
     IORING_SETUP_CLAMP | IORING_SETUP_CQSIZE | IORING_SETUP_SUBMIT_ALL;
 // From the best to the plainest; the kernel says EINVAL to flags that it does not know.
-constexpr std::array<unsigned, 2> kSetupFlags = {
+constexpr std::array<unsigned, UringBackend::kSetupCount> kSetupFlags = {
     // 6.1: completions are worked out in our enter only, and a flag says when there are some.
     kCommonFlags | IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN |
         IORING_SETUP_TASKRUN_FLAG,
@@ -31,11 +31,12 @@ constexpr std::array<unsigned, 2> kSetupFlags = {
 };
 constexpr unsigned kFeatures = IORING_FEAT_NODROP | IORING_FEAT_EXT_ARG;
 
-int set_up_ring(std::uint32_t ring_entries, std::uint32_t operations_max, io_uring& ring) {
+int set_up_ring(std::uint32_t ring_entries, std::uint32_t operations_max, std::size_t first_setup,
+                io_uring& ring) {
   int result = -EINVAL;
-  for (const unsigned flags : kSetupFlags) {
+  for (std::size_t setup = first_setup; setup < kSetupFlags.size(); ++setup) {
     io_uring_params params{};
-    params.flags = flags;
+    params.flags = kSetupFlags[setup];
     params.cq_entries = std::max(2 * operations_max, ring_entries);
     result = io_uring_queue_init_params(ring_entries, &ring, &params);
     if (result == -EINVAL) continue;
@@ -93,7 +94,8 @@ void describe(const Operation& operation, io_uring_sqe& sqe) noexcept {
 }  // namespace
 
 StatusOr<std::unique_ptr<Backend>> UringBackend::create(std::uint32_t ring_entries,
-                                                        std::uint32_t operations_max) {
+                                                        std::uint32_t operations_max,
+                                                        std::size_t first_setup) {
   if (ring_entries == 0 || ring_entries > kRingEntriesLimit || operations_max == 0 ||
       operations_max > kOperationsLimit) {
     return make_status(StatusCode::kInvalidArgument,
@@ -104,9 +106,8 @@ StatusOr<std::unique_ptr<Backend>> UringBackend::create(std::uint32_t ring_entri
   if (eventfd < 0) return errno_status(-eventfd, "eventfd");
   UniqueFd wake_fd(eventfd);
   io_uring ring{};
-  if (const int result = set_up_ring(ring_entries, operations_max, ring); result < 0) {
-    return uring_refusal(-result);
-  }
+  const int result = set_up_ring(ring_entries, operations_max, first_setup, ring);
+  if (result < 0) return uring_refusal(-result);
   return std::unique_ptr<Backend>(new UringBackend(ring, std::move(wake_fd), operations_max));
 }
 
@@ -156,7 +157,7 @@ bool UringBackend::give_to_kernel(Operation& operation) noexcept {
   OperationList::remove(operation);
   if (state(operation) == OperationState::kCancelling) {
     io_uring_prep_cancel64(sqe, reinterpret_cast<std::uintptr_t>(&operation), 0);
-    io_uring_sqe_set_data64(sqe, kCancelAnswer);
+    io_uring_sqe_set_data(sqe, kCancelAnswer);
     ++counters_.cancels;
     return true;
   }
@@ -225,7 +226,14 @@ void UringBackend::check_entered(int result) noexcept {
   ++counters_.refused;
 }
 
+// Nothing to submit, to reap or to deliver: the hot path of a reactor that polls shared memory.
+bool UringBackend::quiet() const noexcept {
+  return queued_.empty() && cancelling_.empty() && cancelled_.empty() &&
+         io_uring_cq_ready(&ring_) == 0 && !kernel_calls() && io_uring_sq_ready(&ring_) == 0;
+}
+
 std::size_t UringBackend::poll() noexcept {
+  if (quiet()) return 0;
   if (prepare() && (io_uring_sq_ready(&ring_) != 0 || kernel_calls())) enter_now();
   return harvest();
 }
@@ -246,14 +254,13 @@ std::size_t UringBackend::harvest() noexcept {
   for (unsigned left = io_uring_cq_ready(&ring_); left != 0; --left) {
     io_uring_cqe* cqe = nullptr;
     if (io_uring_peek_cqe(&ring_, &cqe) != 0) break;
-    const std::uint64_t user_data = cqe->user_data;
+    auto* operation = static_cast<Operation*>(io_uring_cqe_get_data(cqe));
     const std::int32_t result = cqe->res;
     const bool more = (cqe->flags & IORING_CQE_F_MORE) != 0;
     io_uring_cqe_seen(&ring_, cqe);
-    if (user_data == kCancelAnswer) continue;  // the operation itself says how it ended
-    auto& operation = *reinterpret_cast<Operation*>(static_cast<std::uintptr_t>(user_data));
+    if (operation == kCancelAnswer) continue;  // the operation itself says how it ended
     if (!more) --in_kernel_count_;
-    complete(operation, result, more);
+    complete(*operation, result, more);
     ++count;
   }
   OperationList cancelled;

@@ -27,9 +27,14 @@ namespace wharf::runtime::detail {
 
 class UringBackend final : public Backend {
  public:
+  // There are several ways to set up a ring; the best that the kernel knows is taken. Tests try the
+  // others by starting further down the list.
+  static constexpr std::size_t kSetupCount = 2;
+
   // Errors: see Reactor::create.
   static StatusOr<std::unique_ptr<Backend>> create(std::uint32_t ring_entries,
-                                                   std::uint32_t operations_max);
+                                                   std::uint32_t operations_max,
+                                                   std::size_t first_setup = 0);
   // Aborts if an operation is in flight.
   ~UringBackend() override;
 
@@ -56,6 +61,7 @@ class UringBackend final : public Backend {
   bool give_to_kernel(Operation& operation) noexcept;
   bool prepare() noexcept;
   bool kernel_calls() const noexcept;
+  bool quiet() const noexcept;
   void enter_now() noexcept;
   void enter_and_sleep(std::int64_t deadline_ns) noexcept;
   void check_entered(int result) noexcept;

@@ -1,9 +1,9 @@
 #include "wharf/runtime/detail/uring_refusal.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <sys/utsname.h>
 
+#include <cerrno>
 #include <string>
 #include <string_view>
 

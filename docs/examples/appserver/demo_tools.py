@@ -1,0 +1,111 @@
+"""What the demonstration works with: the server's processes, their counters, curl and wrk."""
+
+import http.client
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+CONNECTIONS = 32
+
+
+class Server:
+    """The router, its workers, and what they say about themselves."""
+
+    def __init__(self, build, root):
+        program = build / "docs" / "examples" / "appserver" / "appserver"
+        self.process = subprocess.Popen(
+            [program, "--port=0", "--workers=2", f"--root={root}"], stdout=subprocess.PIPE,
+            text=True, start_new_session=True)
+        line = self.process.stdout.readline()
+        if not line:
+            sys.exit(f"demo: {program} did not start; its own line says why")
+        self.url = line.split(" on ")[1].split("/,")[0]
+        self.port = int(self.url.rsplit(":", 1)[1])
+
+    def stats(self):
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        try:
+            connection.request("GET", "/stats", headers={"Connection": "close"})
+            return json.loads(connection.getresponse().read())
+        finally:
+            connection.close()
+
+    def at_rest(self):
+        """The stats once nothing is in flight and all workers are up; as they are after 10 s."""
+        deadline = time.monotonic() + 10
+        while True:
+            stats = self.stats()
+            settled = stats["connections"]["open"] == 1 and all(
+                w["up"] and "own" in w and w["in_flight"] == 0 for w in stats["workers"])
+            if (settled and blocks_out(stats) == 0) or time.monotonic() > deadline:
+                return stats
+            time.sleep(0.05)
+
+    def fd_count(self):
+        return len(os.listdir(f"/proc/{self.process.pid}/fd"))
+
+    def kill_all(self):
+        try:
+            os.killpg(self.process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        self.process.wait()
+
+
+def blocks_out(stats):
+    """Blocks of shared memory that are with the other side, of every port, either way."""
+    return sum(side["blocks_lent_now"] for w in stats["workers"] if w["up"]
+               for side in [w["port"], w.get("own", {}).get("port", w["port"])])
+
+
+def curl(server, path, *arguments, output=None):
+    """Status, seconds and body of one request."""
+    command = ["curl", "-sS", "--path-as-is", "--max-time", "20", "-o", output,
+               "-w", "%{http_code} %{time_total}", *arguments, server.url + path]
+    run = subprocess.run(command, capture_output=True, text=True)
+    status, seconds = (run.stdout.split() + ["0", "0"])[:2]
+    body = b"" if "-I" in arguments else pathlib.Path(output).read_bytes()
+    return int(status), float(seconds), body
+
+
+def wrk(server, seconds):
+    """Loads `/`. Returns wrk's own counts."""
+    run = subprocess.run(["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "-s",
+                          HERE / "demo_load.lua", server.url + "/"],
+                         capture_output=True, text=True, timeout=seconds + 20)
+    for line in run.stdout.splitlines():
+        if line.startswith("RESULT "):
+            result = json.loads(line.removeprefix("RESULT "))
+            result["failed"] = result["bad_status"] + result["socket_errors"]
+            result["per_second"] = round(result["requests"] / result["duration_us"] * 1e6)
+            return result
+    sys.exit(f"demo: wrk failed: {run.stdout}{run.stderr}")
+
+
+def messages(sides):
+    return sum(side["messages_sent"] + side["messages_received"] for side in sides)
+
+
+def sides_of(stats):
+    """The ports' counters at the router's ends, and at the workers' ends."""
+    return ([w["port"] for w in stats["workers"]], [w["own"]["port"] for w in stats["workers"]])
+
+
+def per_message(before, after):
+    """System calls of each side, for each message that it sent or received."""
+    calls = {}
+    for side, name in enumerate(["router", "worker"]):
+        count = messages(sides_of(after)[side]) - messages(sides_of(before)[side])
+        port_calls = [sum(port["system_calls"] for port in sides_of(stats)[side])
+                      for stats in (before, after)]
+        reactors = [[s["reactor"]] if side == 0 else [w["own"]["reactor"] for w in s["workers"]]
+                    for s in (before, after)]
+        enters = [sum(reactor["enters"] for reactor in one) for one in reactors]
+        calls[name + "_port"] = round((port_calls[1] - port_calls[0]) / count, 4)
+        calls[name + "_reactor"] = round((enters[1] - enters[0]) / count, 4)
+    return calls

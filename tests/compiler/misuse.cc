@@ -1,0 +1,125 @@
+// What the compiler must refuse, for misuse_check.py: each part between #ifdef and #endif is compiled alone, and the
+// compiler's words must match the expression in the line above it. Without any of them the file compiles.
+
+#include <coroutine>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "wharf/coro/channel.h"
+#include "wharf/coro/event.h"
+#include "wharf/coro/scope.h"
+#include "wharf/coro/task.h"
+#include "wharf/coro/when_all.h"
+#include "wharf/coro/when_any.h"
+
+namespace wharf::coro {
+namespace {
+
+Task<int> number(int n) { co_return n; }
+Task<void> nothing() { co_return; }
+
+// refused: this lambda captures, and its captures die before the task ends
+#ifdef MISUSE_SPAWN_OF_A_CAPTURING_LAMBDA
+void misuse(Scope& scope, int n) {
+  scope.spawn([n]() -> Task<void> { co_await number(n); });
+}
+#endif
+
+// refused: no matching|no match|constraint
+#ifdef MISUSE_SPAWN_OF_A_TASK_WITH_A_VALUE
+void misuse(Scope& scope) { scope.spawn(number(1)); }
+#endif
+
+// refused: discards qualifiers|await_ready|not viable
+#ifdef MISUSE_AWAIT_OF_A_NAMED_TASK
+Task<void> misuse() {
+  Task<int> task = number(1);
+  co_await task;
+}
+#endif
+
+// refused: deleted
+#ifdef MISUSE_COPY_OF_A_TASK
+Task<int> misuse(Task<int>& task) { return task; }
+#endif
+
+// refused: constraints|await_suspend|no matching
+#ifdef MISUSE_AWAIT_IN_A_FOREIGN_COROUTINE
+struct Foreign {
+  struct promise_type {
+    Foreign get_return_object() { return {}; }
+    std::suspend_never initial_suspend() noexcept { return {}; }
+    std::suspend_never final_suspend() noexcept { return {}; }
+    void return_void() {}
+    void unhandled_exception() {}
+  };
+};
+Foreign misuse() { co_await number(1); }
+#endif
+
+// refused: a task's result is aligned to at most 16 bytes
+#ifdef MISUSE_OVERALIGNED_RESULT
+struct alignas(64) Line {
+  int n;
+};
+Task<Line> misuse() { co_return Line{1}; }
+#endif
+
+// refused: no matching|constraints
+#ifdef MISUSE_WHEN_ANY_OF_NOTHING
+Task<void> misuse() { co_await when_any(); }
+#endif
+
+// refused: a Task does nothing until it is awaited or spawned
+#ifdef MISUSE_DISCARDED_TASK
+void misuse() { nothing(); }
+#endif
+
+// refused: nodiscard
+#ifdef MISUSE_DISCARDED_WHEN_ALL
+void misuse() { when_all(nothing(), nothing()); }
+#endif
+
+// refused: nodiscard
+#ifdef MISUSE_DISCARDED_WHEN_ALL_OF_A_VECTOR
+void misuse(std::vector<Task<int>> tasks) { when_all(std::move(tasks)); }
+#endif
+
+// refused: nodiscard
+#ifdef MISUSE_DISCARDED_WHEN_ANY
+void misuse() { when_any(nothing(), nothing()); }
+#endif
+
+// refused: nodiscard
+#ifdef MISUSE_DISCARDED_JOIN
+void misuse(Scope& scope) { scope.join(); }
+#endif
+
+// refused: nodiscard
+#ifdef MISUSE_DISCARDED_WAIT
+void misuse(Event& event) { event.wait(); }
+#endif
+
+// refused: nodiscard
+#ifdef MISUSE_DISCARDED_SEND
+void misuse(Channel<int>& channel) { channel.send(1); }
+#endif
+
+// refused: nodiscard
+#ifdef MISUSE_DISCARDED_RECEIVE
+void misuse(Channel<int>& channel) { channel.receive(); }
+#endif
+
+// refused: nodiscard
+#ifdef MISUSE_DISCARDED_YIELD
+void misuse() { yield(); }
+#endif
+
+// refused: nodiscard
+#ifdef MISUSE_DISCARDED_STOP_TOKEN
+void misuse() { stop_token(); }
+#endif
+
+}  // namespace
+}  // namespace wharf::coro

@@ -1,0 +1,205 @@
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+#include "wharf/tests/ipc/descriptors.h"
+#include "wharf/tests/ipc/lies.h"
+#include "wharf/tests/ipc/peer_setup.h"
+#include "wharf/tests/support/fds.h"
+
+namespace wharf::test {
+namespace {
+
+using shm::BlockDescriptor;
+using shm::RecordHeader;
+using shm::RecordKind;
+
+RecordHeader good_record() {
+  RecordHeader header{};
+  header.kind = RecordKind::kMessage;
+  return header;
+}
+
+template <class Change>
+void write_changed(RawLink& link, Change change) {
+  RecordHeader header = good_record();
+  change(header);
+  link.write_record(header);
+}
+
+void write_block(RawLink& link, BlockDescriptor block) {
+  RecordHeader header = good_record();
+  header.block_count = 1;
+  link.write_record(header, bytes_of(block));
+}
+
+Fds fds_of(runtime::UniqueFd fd) {
+  Fds fds;
+  fds.push_back(std::move(fd));
+  return fds;
+}
+
+// Announces `fd` as our next arena segment.
+void announce(RawLink& link, runtime::UniqueFd fd) {
+  link.send_packet({.kind = PacketKind::kFds}, "", fds_of(std::move(fd)));
+  RecordHeader header{};
+  header.kind = RecordKind::kSegment;
+  header.fd_count = 1;
+  link.write_record(header);
+}
+
+runtime::UniqueFd arena_of(std::size_t bytes, std::uint32_t id, MemfdOptions options = {}) {
+  shm::SegmentHeader header = good_header(shm::SegmentKind::kArena, bytes);
+  header.id = id;
+  options.bytes = bytes;
+  return make_memfd(header, options);
+}
+
+// The honest side's block, received and not returned.
+BlockDescriptor lent_block(RawLink& link) {
+  BlockDescriptor block{};
+  static_cast<void>(link.receive_block(block));
+  return block;
+}
+
+constexpr Lie kLies[] = {
+    {"Kind0", true, "record.kind",
+     [](RawLink& link) { write_changed(link, [](RecordHeader& header) { header.kind = RecordKind{0}; }); }},
+    {"Kind5", true, "record.kind",
+     [](RawLink& link) { write_changed(link, [](RecordHeader& header) { header.kind = RecordKind{5}; }); }},
+    {"PadAlone", true, "record.kind",
+     [](RawLink& link) { write_changed(link, [](RecordHeader& header) { header.kind = RecordKind::kPad; }); }},
+    {"UnknownFlag", true, "record.flags",
+     [](RawLink& link) { write_changed(link, [](RecordHeader& header) { header.flags = 0x40; }); }},
+    {"Reserved0", true, "record.reserved",
+     [](RawLink& link) { write_changed(link, [](RecordHeader& header) { header.reserved0 = 1; }); }},
+    {"Reserved1", true, "record.reserved",
+     [](RawLink& link) { write_changed(link, [](RecordHeader& header) { header.reserved1 = 1; }); }},
+    {"SeventeenDescriptors", true, "record.fd_count",
+     [](RawLink& link) { write_changed(link, [](RecordHeader& header) { header.fd_count = 17; }); }},
+    {"TooManyBlocks", true, "record.block_count",
+     [](RawLink& link) { write_changed(link, [](RecordHeader& header) { header.block_count = 257; }); }},
+    {"TooMuchInline", true, "record.inline_bytes",
+     [](RawLink& link) { write_changed(link, [](RecordHeader& header) { header.inline_bytes = 1025; }); }},
+    {"LargerThanPublished", true, "record size",
+     [](RawLink& link) { write_changed(link, [](RecordHeader& header) { header.inline_bytes = 1000; }); }},
+    {"EndWithPayload", true, "record.kind",
+     [](RawLink& link) {
+       write_changed(link, [](RecordHeader& header) {
+         header.kind = RecordKind::kFin;
+         header.inline_bytes = 1;
+       });
+     }},
+    {"PublishedTooFar", true, "published",
+     [](RawLink& link) { link.lines().published.store(kRawRingBytes / shm::kCellBytes + 1); }},
+    {"PublishedGoesBack", true, "published",
+     [](RawLink& link) { link.lines().published.store(UINT64_MAX); }},
+    {"ConsumedTooFar", true, "consumed", [](RawLink& link) { link.lines().consumed.store(1'000'000); }},
+    {"DescriptorsMissing", true, "record.fd_count",
+     [](RawLink& link) { write_changed(link, [](RecordHeader& header) { header.fd_count = 1; }); }},
+    {"DescriptorsOfAnotherCount", true, "record.fd_count",
+     [](RawLink& link) {
+       link.send_packet({.kind = PacketKind::kFds}, "", fds_of(numbered_file(1)));
+       write_changed(link, [](RecordHeader& header) { header.fd_count = 2; });
+     }},
+    {"DescriptorsInAMessagePacket", true, "record.fd_count",
+     [](RawLink& link) {
+       link.send_packet({.kind = PacketKind::kMessage}, "", fds_of(numbered_file(1)));
+       write_changed(link, [](RecordHeader& header) { header.fd_count = 1; });
+     }},
+    {"BlockOfNoSegment", true, "outside the arena", [](RawLink& link) { write_block(link, {1, 0, 0, 1}); }},
+    {"BlockOfTheLastSegment", true, "returned, but not lent",
+     [](RawLink& link) { write_block(link, {1, UINT32_MAX, 0, 1}); }},
+    {"BlockBehindTheSegment", true, "outside the arena",
+     [](RawLink& link) {
+       announce(link, arena_of(8192, 0));
+       write_block(link, {1, 0, 16, 1});
+     }},
+    {"BlockBeyondTheSegment", true, "outside the arena",
+     [](RawLink& link) {
+       announce(link, arena_of(8192, 0));
+       write_block(link, {1, 0, 15, 257});
+     }},
+    {"BlockThatWrapsAround", true, "outside the arena",
+     [](RawLink& link) {
+       announce(link, arena_of(8192, 0));
+       write_block(link, {1, 0, UINT32_MAX, UINT32_MAX});
+     }},
+    {"ReturnedBlockElsewhere", true, "returned, but not lent",
+     [](RawLink& link) {
+       BlockDescriptor block = lent_block(link);
+       block.segment |= shm::kReturnedBit;
+       ++block.offset_units;
+       write_block(link, block);
+     }},
+    {"ReturnedBlockLarger", true, "returned, but not lent",
+     [](RawLink& link) {
+       BlockDescriptor block = lent_block(link);
+       block.segment |= shm::kReturnedBit;
+       block.bytes = 1 << 20;
+       write_block(link, block);
+     }},
+    {"ReturnedBlockTwice", true, "returned, but not lent",
+     [](RawLink& link) {
+       BlockDescriptor block = lent_block(link);
+       block.segment |= shm::kReturnedBit;
+       write_block(link, block);
+       write_block(link, block);
+     }},
+    {"ReturnedAndReleased", true, "the peer broke the link's format",
+     [](RawLink& link) {
+       BlockDescriptor block = lent_block(link);
+       link.releases().push(block.token);
+       block.segment |= shm::kReturnedBit;
+       write_block(link, block);
+       link.writer().publish();
+       link.publish();
+     }},
+    {"ForeignRelease", true, "it does not hold",
+     [](RawLink& link) { link.releases().push(lent_block(link).token + 1); }},
+    {"ReleaseOfAnotherGeneration", true, "it does not hold",
+     [](RawLink& link) { link.releases().push(lent_block(link).token + 0x1'0000); }},
+    {"DoubleRelease", true, "it does not hold",
+     [](RawLink& link) {
+       const std::uint32_t token = lent_block(link).token;
+       link.releases().push(token);
+       link.releases().push(token);
+     }},
+    {"ReleasesWithoutEnd", true, "it does not hold",
+     [](RawLink& link) { link.lines().returned.store(UINT64_MAX / 2); }},
+    {"SegmentWithoutDescriptor", true, "segment.fd_count",
+     [](RawLink& link) { write_changed(link, [](RecordHeader& header) { header.kind = RecordKind::kSegment; }); }},
+    {"SegmentIsAPipe", true, "not a regular file",
+     [](RawLink& link) { announce(link, Tracer().take()); }},
+    {"SegmentIsADirectory", true, "not a regular file",
+     [](RawLink& link) { announce(link, runtime::UniqueFd(::open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC))); }},
+    {"SegmentIsAnOrdinaryFile", true, "not a memfd",
+     [](RawLink& link) { announce(link, runtime::UniqueFd(::open("/proc/self/exe", O_RDONLY | O_CLOEXEC))); }},
+    {"SegmentMayShrink", true, "seals",
+     [](RawLink& link) { announce(link, arena_of(8192, 0, {.seals = kSegmentSeals & ~F_SEAL_SHRINK})); }},
+    {"SegmentMayBeWrittenByOthers", true, "seals",
+     [](RawLink& link) { announce(link, arena_of(8192, 0, {.seals = kSegmentSeals & ~F_SEAL_FUTURE_WRITE})); }},
+    {"SegmentIsSparse", true, "sparse",
+     [](RawLink& link) { announce(link, arena_of(1 << 20, 0, {.allocated = false})); }},
+    {"SegmentHasNoRoom", true, "no room", [](RawLink& link) { announce(link, arena_of(4096, 0)); }},
+    {"SegmentOutOfOrder", true, "id is out of order", [](RawLink& link) { announce(link, arena_of(8192, 1)); }},
+    {"SegmentAnnouncedTwice", true, "id is out of order",
+     [](RawLink& link) { announce(link, arena_of(8192, 0)); announce(link, arena_of(8192, 0)); }},
+    {"SegmentBeyondTheLimit", true, "limit",
+     [](RawLink& link) {
+       announce(link, arena_of(512 * 1024, 0));
+       announce(link, arena_of(1024 * 1024, 1));
+     }},
+    {"SegmentOfAnotherKind", true, "kind",
+     [](RawLink& link) { announce(link, make_memfd(good_header(shm::SegmentKind::kControl, 8192))); }},
+};
+
+}  // namespace
+
+std::span<const Lie> lane_lies() { return kLies; }
+
+}  // namespace wharf::test

@@ -1,0 +1,78 @@
+#include "wharf/tests/ipc/port_test.h"
+
+#include <signal.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <utility>
+
+#include "wharf/tests/ipc/processes.h"
+
+namespace wharf::test {
+namespace {
+
+// No wait in these tests has a limit of its own.
+constexpr unsigned kWatchdogSeconds = kSanitized ? 240 : 20;
+
+[[noreturn]] void on_alarm(int /*signal*/) {
+  const ::testing::TestInfo* test = ::testing::UnitTest::GetInstance()->current_test_info();
+  std::fprintf(stderr, "watchdog: %s.%s is stuck\n", test->test_suite_name(), test->name());
+  std::fflush(nullptr);
+  std::abort();
+}
+
+coro::Task<void> run_body(PeerSetup setup, ipc::PortOptions options, PortBody body) {
+  PeerProcess peer(setup);
+  auto port = co_await peer.open(options);
+  CO_ASSERT_TRUE(port != nullptr);
+  EXPECT_EQ(port->uses_shared_memory(), setup.port.shared_memory && options.shared_memory);
+  co_await body(*port, peer);
+  port.reset();
+  co_await peer.join();
+}
+
+}  // namespace
+
+PortTest::PortTest() {
+  ::signal(SIGALRM, on_alarm);
+  ::alarm(kWatchdogSeconds);
+}
+PortTest::~PortTest() { ::alarm(0); }
+
+void PortTest::run(coro::Task<void> task) {
+  const std::map<int, std::string> fds_before = open_fds();
+  {
+    auto reactor = runtime::Reactor::create(reactor_options_);
+    EXPECT_OK(reactor.status());
+    if (!reactor.ok()) std::abort();
+    (*reactor)->run(std::move(task));
+  }
+  EXPECT_EQ(open_fds(), fds_before);
+}
+
+void PortTest::run(const PeerSetup& setup, const ipc::PortOptions& options, PortBody body) {
+  run(run_body(setup, options, body));
+}
+
+void PortTest::run(const PeerSetup& setup, PortBody body) { run(setup, setup.port, body); }
+
+coro::Task<std::string> ask(ipc::Port& port, ipc::Message request) {
+  auto reply = co_await port.call(std::move(request));
+  EXPECT_OK(reply.status());
+  co_return reply.ok() ? reply->to_string() : std::string();
+}
+
+coro::Task<void> settle(ipc::Port& port) {
+  for (int i = 0; i < 2; ++i) {
+    std::string reply = co_await ask(port, ipc::Message("settle"));
+    static_cast<void>(reply);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(, PortRowTest, ::testing::Values(Route::kSharedMemory, Route::kSocket),
+                         [](const auto& value) {
+                           return value.param == Route::kSharedMemory ? "SharedMemory" : "Socket";
+                         });
+
+}  // namespace wharf::test

@@ -1,0 +1,114 @@
+// S2: closing one direction, or both: what was sent arrives, and then the end does.
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "wharf/coro/scope.h"
+#include "wharf/tests/ipc/descriptors.h"
+#include "wharf/tests/ipc/port_test.h"
+
+namespace wharf::test {
+namespace {
+
+coro::Task<void> close_sending(ipc::Port& port, PeerProcess& /*peer*/) {
+  for (int i = 0; i < 10; ++i) {
+    Status sent = co_await port.send(ipc::Message("before"));
+    EXPECT_OK(sent);
+  }
+
+  Status closed = co_await port.close_send();
+
+  EXPECT_OK(closed);
+  Status refused = co_await port.send(ipc::Message("after"));
+  EXPECT_EQ(refused.code(), StatusCode::kFailedPrecondition);
+  auto refused_call = co_await port.call(ipc::Message("after"));
+  EXPECT_EQ(refused_call.status().code(), StatusCode::kFailedPrecondition);
+  EXPECT_OK(port.status());
+  auto count = co_await port.receive();  // the other direction is open
+  CO_ASSERT_TRUE(count.has_value());
+  EXPECT_EQ(value_of<std::uint64_t>(count->to_string()), 10u);
+  auto end = co_await port.receive();
+  EXPECT_FALSE(end.has_value());
+}
+
+TEST_P(PortRowTest, S2_ThePeerReadsToTheEndOfAClosedDirectionAndAnswers) {
+  run(setup("count_then_tell"), close_sending);
+}
+
+coro::Task<void> send_numbered(ipc::Port& port, std::vector<std::pair<int, StatusCode>>& outcomes, int number) {
+  std::string payload(bytes_of(static_cast<std::uint64_t>(number)));
+  payload.resize(1000, 'x');
+  Status sent = co_await port.send(ipc::Message(payload));
+  outcomes.emplace_back(number, sent.code());
+}
+
+coro::Task<void> close_behind_waiting(ipc::Port& port, PeerProcess& peer) {
+  coro::Scope scope;
+  std::vector<std::pair<int, StatusCode>> outcomes;
+  int number = 0;
+  while (port.counters().waits == 0) {
+    scope.spawn(send_numbered(port, outcomes, number++));
+    co_await next_turn();
+  }
+  outcomes.clear();
+  scope.spawn([](ipc::Port& to, std::vector<std::pair<int, StatusCode>>& into) -> coro::Task<void> {
+    Status closed = co_await to.close_send();
+    into.emplace_back(-1, closed.code());
+  }, std::ref(port), std::ref(outcomes));
+  scope.spawn(send_numbered(port, outcomes, number));
+  co_await next_turn();
+  EXPECT_TRUE(outcomes.empty());
+
+  peer.cue();
+  co_await scope.join();
+
+  const std::vector<std::pair<int, StatusCode>> expected = {
+      {number - 1, StatusCode::kOk}, {-1, StatusCode::kOk}, {number, StatusCode::kFailedPrecondition}};
+  EXPECT_TRUE(outcomes == expected);
+  auto end = co_await port.receive();
+  EXPECT_FALSE(end.has_value());
+}
+
+TEST_P(PortRowTest, S2_WhatWaitsBehindTheEndIsRefused) { run(setup("late"), close_behind_waiting); }
+
+// The port is closed with messages under way in both directions.
+coro::Task<void> close_at_once(ipc::Port& port, PeerProcess& peer) {
+  Status asked = co_await port.send(ipc::Message("send something that nobody reads"));
+  EXPECT_OK(asked);
+  co_await peer.until_cued();
+  for (std::uint64_t i = 0; i < 40; ++i) {
+    const std::string payload(bytes_of(i));
+    ipc::Message message(0, payload);
+    if (i % 4 == 0) message.attach(numbered_file(i));
+    Status sent = co_await port.send(std::move(message));
+    EXPECT_OK(sent);
+  }
+
+  port.close();
+
+  EXPECT_EQ(port.status().code(), StatusCode::kUnavailable);
+  co_await next_turn();  // the kernel lets go of the socket, with mail unread
+  peer.cue();
+  co_await peer.join();  // it has seen all of it, in order
+}
+
+TEST_P(PortRowTest, S2_WhatWasSentBeforeTheCloseArrives) {
+  run(setup("read_forty_after_the_close"), close_at_once);
+}
+
+coro::Task<void> leave_unanswered(ipc::Port& port, PeerProcess& /*peer*/) {
+  auto reply = co_await port.call(ipc::Message("answer me"));
+
+  EXPECT_EQ(reply.status().code(), StatusCode::kUnavailable) << "the peer closed instead";
+  bool closed = co_await port.closed();
+  EXPECT_TRUE(closed);
+  EXPECT_EQ(port.status(), absl::UnavailableError("the peer has closed the port"));
+}
+
+TEST_P(PortRowTest, S2_AnOrderlyCloseIsToldFromADeath) {
+  run(setup("close_unanswered"), leave_unanswered);
+}
+
+}  // namespace
+}  // namespace wharf::test

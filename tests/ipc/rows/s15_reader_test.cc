@@ -1,0 +1,81 @@
+// S15: the reader: sleeps when there is nothing, misses nothing, and lets no peer have more than its share of a turn.
+#include <cstdint>
+#include <functional>
+#include <string>
+
+#include "wharf/coro/scope.h"
+#include "wharf/runtime/reactor.h"
+#include "wharf/tests/ipc/port_test.h"
+
+namespace wharf::test {
+namespace {
+
+constexpr std::uint32_t kShare = 10;
+
+struct Flood {
+  std::uint64_t received = 0;
+  std::uint64_t most_in_a_turn = 0;
+};
+
+coro::Task<void> receive_flood(ipc::Port& port, Flood& flood) {
+  std::uint64_t turn = 0;
+  std::uint64_t in_this_turn = 0;
+  while (auto message = co_await port.receive()) {
+    ++flood.received;
+    const std::uint64_t now = runtime::Reactor::current().counters().turns;
+    in_this_turn = now == turn ? in_this_turn + 1 : 1;
+    turn = now;
+    if (in_this_turn > flood.most_in_a_turn) flood.most_in_a_turn = in_this_turn;
+  }
+}
+
+coro::Task<void> withstand(PeerSetup flooding, PeerSetup serving) {
+  PeerProcess flooder(flooding);
+  PeerProcess server(serving);
+  auto from_flooder = co_await flooder.open(flooding.port);
+  auto to_server = co_await server.open(serving.port);
+  CO_ASSERT_TRUE(from_flooder != nullptr && to_server != nullptr);
+  coro::Scope scope;
+  Flood flood;
+  scope.spawn(receive_flood(*from_flooder, flood));
+  while (flood.received < 1000) co_await next_turn();
+
+  for (int i = 0; i < 50; ++i) {
+    std::string back = co_await ask(*to_server, ipc::Message("in between"));
+    EXPECT_EQ(back, "in between");
+  }
+
+  while (flood.received < 5000) co_await next_turn();
+  EXPECT_LE(flood.most_in_a_turn, kShare);
+  EXPECT_GT(flood.most_in_a_turn, 0u);
+  from_flooder->close();
+  co_await scope.join();
+  from_flooder.reset();
+  to_server.reset();
+  co_await flooder.join();
+  co_await server.join();
+}
+
+TEST_P(PortRowTest, S15_APeerThatFloodsHasItsShareOfATurnAndNoMore) {
+  ipc::PortOptions options;
+  options.turn_message_count_max = kShare;
+
+  run(withstand(setup("flood", options), setup("echo")));
+}
+
+coro::Task<void> sleep_between(ipc::Port& port, PeerProcess& /*peer*/) {
+  for (std::uint64_t i = 0; i < 20; ++i) {
+    auto message = co_await port.receive();  // is sent when this process sleeps, and not before
+    CO_ASSERT_TRUE(message.has_value());
+    EXPECT_EQ(value_of<std::uint64_t>(message->to_string()), i);
+    Status sent = co_await message->reply(ipc::Message("next"));
+    EXPECT_OK(sent);
+  }
+}
+
+TEST_P(PortRowTest, S15_TheReaderSleepsAndIsWokenByEveryMessage) {
+  run(setup("call_when_the_test_sleeps"), sleep_between);
+}
+
+}  // namespace
+}  // namespace wharf::test
