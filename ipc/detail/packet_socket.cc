@@ -63,8 +63,8 @@ PacketSocket::Sent PacketSocket::send(PacketHeader header, std::span<const iovec
   // ENOBUFS: no memory for the packet just now; the socket tells when there is.
   if (result == -EAGAIN || result == -ENOBUFS) return Sent::kFull;
   if (result == -ETOOMANYREFS) {
-    status_ = runtime::errno_status(ETOOMANYREFS, "send",
-                                    "too many descriptors are on their way: receive some, or raise RLIMIT_NOFILE");
+    status_ = absl::ResourceExhaustedError(
+        "send: too many descriptors are on their way (ETOOMANYREFS): receive some, or raise RLIMIT_NOFILE");
   } else {
     status_ = runtime::errno_status(static_cast<int>(-result), "send");
   }

@@ -98,7 +98,8 @@ class BodyTest(ServerCase):
 
     def test_a_body_that_ends_half_way_is_refused(self):
         for data in [counted(bytes(MIB))[:-1], counted(b"quay")[:-1],
-                     chunked(bytes(MIB), 5000)[:-3], HEAD + b"Transfer-Encoding: chunked\r\n\r\n4\r\nqu"]:
+                     chunked(bytes(MIB), 5000)[:-3],
+                     HEAD + b"Transfer-Encoding: chunked\r\n\r\n4\r\nqu"]:
             with self.server.client() as client:
                 client.send(data)
                 client.socket.shutdown(1)

@@ -107,7 +107,7 @@ class StartupTest(unittest.TestCase):
 
     def test_the_worker_is_of_another_version(self):
         # docs/formats.md, "Socket packets": a Hello that is right but for its version.
-        self.assert_fails(["version", "--worker-program"], self.script(
+        self.assert_fails(["version 999", "--worker-program"], self.script(
             "#!/usr/bin/env python3\nimport socket, struct\n"
             "link = socket.socket(fileno=3)\n"
             "hello = struct.pack('<QIIQII32x', 0x314b4c4652485721, 999, 0, 1 << 28, 16384, 2048)\n"

@@ -57,7 +57,7 @@ TEST(FrameCacheTest, AFreedFrameIsHandedOutAgainToAnySizeOfItsClass) {
 
   EXPECT_EQ(since.allocated(), 1U);
   EXPECT_EQ(since.from_malloc(), kCaches ? 0U : 1U);
-  EXPECT_EQ(again == frame, kCaches);
+  EXPECT_TRUE(again == frame || !kCaches);
   free_frame(again, 2 * kFrameClassBytes);
   EXPECT_EQ(since.freed(), 1U);
 }
@@ -95,7 +95,7 @@ TEST(FrameCacheTest, AFrameMayBeFreedOnAnotherThreadAndJoinsItsCache) {
     free_frame(frame, 100);
     EXPECT_EQ(there.freed(), 1U);
     void* again = allocate_frame(100);
-    EXPECT_EQ(again == frame, kCaches);
+    EXPECT_TRUE(again == frame || !kCaches);
     free_frame(again, 100);
   });
   other.join();

@@ -13,7 +13,7 @@ namespace wharf::test {
 namespace {
 
 // No wait in these tests has a limit of its own.
-constexpr unsigned kWatchdogSeconds = kSanitized ? 240 : 20;
+constexpr unsigned kWatchdogSeconds = kSanitized ? 240 : 60;
 
 [[noreturn]] void on_alarm(int /*signal*/) {
   const ::testing::TestInfo* test = ::testing::UnitTest::GetInstance()->current_test_info();

@@ -13,7 +13,7 @@
 
 namespace wharf::test {
 
-// Receives `argument` requests, and answers the last first.
+// Receives `argument` requests, and answers the last first; later ones at once.
 WHARF_PEER(answer_in_reverse) {
   std::vector<ipc::Message> requests;
   while (requests.size() < peer.argument()) {
@@ -29,8 +29,10 @@ WHARF_PEER(answer_in_reverse) {
     Status sent = co_await request.reply(std::move(answer));
     WANT_OK(sent);
   }
-  auto end = co_await peer.port().receive();
-  WANT(!end.has_value());
+  while (auto request = co_await peer.port().receive()) {
+    Status sent = co_await request->reply(ipc::Message("once more"));
+    WANT(ended_or_ok(sent));
+  }
   co_return absl::OkStatus();
 }
 

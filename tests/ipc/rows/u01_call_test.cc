@@ -36,6 +36,33 @@ coro::Task<void> call_side_by_side(ipc::Port& port, PeerProcess& /*peer*/) {
   for (std::uint64_t i = 0; i < kCalls; ++i) EXPECT_EQ(order[i], kCalls - 1 - i) << "answered last first";
 }
 
+// The same with payload in blocks, of every size, which the peer lets go of in that order.
+coro::Task<void> call_with_blocks(ipc::Port& port, std::uint64_t number) {
+  const std::string request = pattern(2000 + 300 * (number % 50), number);
+  auto reply = co_await port.call(ipc::Message(request));
+  CO_ASSERT_OK(reply.status());
+  EXPECT_TRUE(reply->to_string() == request);
+}
+
+coro::Task<void> lend_side_by_side(ipc::Port& port, PeerProcess& /*peer*/) {
+  coro::Scope scope;
+  for (std::uint64_t i = 0; i < kCalls; ++i) scope.spawn(call_with_blocks(port, i));
+  co_await scope.join();
+
+  co_await settle(port);
+
+  EXPECT_EQ(port.counters().blocks_lent, kCalls);
+  EXPECT_EQ(port.counters().blocks_lent_now, 0u);
+  EXPECT_EQ(port.counters().arena_used_bytes, 0u);
+}
+
+TEST_F(LaneRowTest, M9_ReleasedBlocksComeBackInWhateverOrder) {
+  PeerSetup reverse = peer_setup("answer_in_reverse");
+  reverse.argument = kCalls;
+
+  run(reverse, lend_side_by_side);
+}
+
 TEST_P(PortRowTest, U1_ManyCallsAreAnsweredInAnyOrder) {
   PeerSetup reverse = setup("answer_in_reverse");
   reverse.argument = kCalls;
