@@ -11,22 +11,10 @@
 
 namespace wharf::ipc::detail {
 namespace sys = runtime::sys;
-using Got = Transport::Got;
-using Sent = Transport::Sent;
 
 namespace {
 
 std::uint32_t this_cpu() noexcept { return static_cast<std::uint32_t>(sys::sched_getcpu()); }
-
-Status no_reply_can_come() { return absl::UnavailableError("call: the peer has closed its sending"); }
-
-// Ends the wait of every Sender in the list.
-void resume_with(coro::detail::WaitList& senders, const Status& result) {
-  while (coro::detail::Wait* wait = senders.first()) {
-    static_cast<Sender*>(wait)->result = result;
-    senders.resume(*wait);
-  }
-}
 
 }  // namespace
 
@@ -51,94 +39,9 @@ void Link::start(Handshaken handshaken) {
   socket_watch_ = std::make_unique<SocketWatch>(*this);
 }
 
-// ---- The tasks' side ----
-
-bool Link::try_send(Sender& sender) {
-  if (ended()) {
-    sender.result = status_;
-    return true;
-  }
-  if (sender.outgoing.message.size_bytes() > message_bytes_max_) {
-    sender.result = absl::InvalidArgumentError("send: the payload is larger than message_bytes_max allows");
-    return true;
-  }
-  if (sender.is_call && calls_.size() >= options_.call_count_max) {
-    sender.result = absl::ResourceExhaustedError("call: call_count_max calls are unanswered");
-    return true;
-  }
-  if (senders_.empty() && turn_messages_left_ != 0) {
-    --turn_messages_left_;
-    if (send_now(sender)) return true;
-  }
-  if (senders_.count() >= options_.waiting_count_max && !sender.outgoing.begun) {
-    sender.result = absl::ResourceExhaustedError("send: waiting_count_max tasks wait already");
-    return true;
-  }
-  ++counters_.waits;
-  return false;
-}
-
-// True: sent, or refused for good. False: it has to wait.
-bool Link::send_now(Sender& sender) {
-  if (fin_sent_) {
-    sender.result = absl::FailedPreconditionError("send: this side has closed its sending");
-    return true;
-  }
-  if (sender.is_call && fin_received_) {
-    sender.result = no_reply_can_come();
-    return true;
-  }
-  if (sender.is_call && sender.outgoing.stream == 0) {
-    sender.outgoing.stream = calls_.add(sender);
-    sender.outgoing.flags |= shm::kFlagRequest;
-  }
-  switch (transport_->try_send(sender.outgoing)) {
-    case Sent::kSent:
-      sender.sent = true;
-      if (sender.outgoing.obligation) sender.outgoing.obligation.settle();
-      if (sender.outgoing.kind == shm::RecordKind::kFin) fin_sent_ = true;
-      publish_early();
-      return true;
-    case Sent::kRefused:
-      sender.result = std::move(sender.outgoing.refusal);
-      return true;
-    case Sent::kBroken:
-      broken();
-      sender.result = status_;
-      return true;
-    case Sent::kNoSocket:
-      // What has begun must be finished: the peer could not tell the rest from the next message.
-      if (sender.outgoing.begun) sender.hold();
-      if (writable_watch_ == nullptr) writable_watch_ = std::make_unique<WritableWatch>(*this);
-      return false;
-    case Sent::kNoSpace: send_wants_ |= shm::kWantSpace; return false;
-    case Sent::kNoMemory: send_wants_ |= shm::kWantMemory; return false;
-  }
-  return false;
-}
+// ---- The tasks' side; sending and receiving are in link_send.cc and link_receive.cc ----
 
 void Link::forget_call(const Sender& caller) noexcept { calls_.remove(caller.outgoing.stream); }
-
-bool Link::try_receive(Receiver& receiver) {
-  if (!parked_.empty()) {
-    receiver.message.emplace(parked_.pop());
-    return true;
-  }
-  if (ended() || fin_received_) return true;
-  if (!receivers_.empty()) return false;
-  while (turn_messages_left_ != 0) {
-    Message message;
-    const Got got = take(message);
-    if (got == Got::kEmpty) return false;
-    if (got != Got::kMessage) return ended() || fin_received_;
-    if ((message.flags_ & shm::kFlagReply) == 0) {
-      receiver.message.emplace(std::move(message));
-      return true;
-    }
-    handle_reply(std::move(message));
-  }
-  return false;
-}
 
 bool Link::try_borrow(Borrower& borrower) {
   if (ended()) {
@@ -179,97 +82,6 @@ Status Link::gave_up(const PortWait& wait, const char* operation) noexcept {
   return wait.interruption(operation);
 }
 
-void Link::answer_dropped(std::uint64_t stream) noexcept {
-  --open_requests_;
-  if (ended() || fin_sent_) return;
-  dropped_.push_back(stream);  // reserved when the request came
-  send_dropped_answers();
-  if (!dropped_.empty()) look_out();
-}
-
-void Link::send_dropped_answers() noexcept {
-  while (!dropped_.empty() && !ended()) {
-    Outgoing answer;
-    answer.message = Message(static_cast<std::uint32_t>(StatusCode::kAborted), "the request was dropped unanswered");
-    answer.flags = shm::kFlagReply | shm::kFlagError;
-    answer.stream = dropped_.back();
-    // A sender whose fragments are on their way goes first.
-    if (!senders_.empty() && static_cast<Sender*>(senders_.first())->outgoing.begun) return;
-    const Sent sent = transport_->try_send(answer);
-    if (sent == Sent::kBroken) return broken();
-    if (sent == Sent::kNoSpace) send_wants_ |= shm::kWantSpace;
-    if (sent == Sent::kNoMemory) send_wants_ |= shm::kWantMemory;
-    if (sent == Sent::kNoSocket && writable_watch_ == nullptr) {
-      writable_watch_ = std::make_unique<WritableWatch>(*this);
-    }
-    if (sent != Sent::kSent && sent != Sent::kRefused) return;
-    dropped_.pop_back();
-    publish_early();
-  }
-}
-
-// ---- The peer's side ----
-
-// Takes the next message, and handles what is none. On kFin, kEnd and kBroken the link knows already.
-Got Link::take(Message& message) {
-  if (!lane_ && !socket_readable_) return Got::kEmpty;
-  const Got got = transport_->try_receive(message);
-  switch (got) {
-    case Got::kMessage:
-      if (turn_messages_left_ != 0) --turn_messages_left_;
-      if ((message.flags_ & shm::kFlagRequest) != 0) {
-        if (dropped_.capacity() <= ++open_requests_) dropped_.reserve(2 * open_requests_ + 16);
-        message.obligation_ = Obligation(shm::Ref<Link>(this), message.stream_);
-      }
-      publish_early();
-      break;
-    case Got::kEmpty: socket_readable_ = false; break;
-    case Got::kBusy: turn_messages_left_ = 0; break;
-    case Got::kFin:
-      fin_received_ = true;
-      receivers_.resume_all();
-      resume_with(callers_, no_reply_can_come());
-      break;
-    case Got::kEnd: peer_gone_ = true; break;
-    case Got::kBroken: end(transport_->status()); break;
-  }
-  return got;
-}
-
-void Link::handle_reply(Message message) {
-  Sender* caller = calls_.find(message.stream_);
-  if (caller == nullptr || !caller->waiting() || !caller->sent) return;  // it has given up
-  calls_.remove(message.stream_);
-  caller->reply.emplace(std::move(message));
-  callers_.resume(*caller);
-}
-
-bool Link::wants_messages() const noexcept {
-  if (!receivers_.empty()) return true;
-  return !callers_.empty() && parked_.size() < options_.parked_count_max;
-}
-
-bool Link::receive_waiting() {
-  bool any = false;
-  while (wants_messages() && turn_messages_left_ != 0 && !ended()) {
-    Message message;
-    if (take(message) != Got::kMessage) break;
-    any = true;
-    dispatch(std::move(message));
-  }
-  return any;
-}
-
-void Link::dispatch(Message message) {
-  if ((message.flags_ & shm::kFlagReply) != 0) return handle_reply(std::move(message));
-  if (receivers_.empty()) {
-    parked_.push(std::move(message));
-    return;
-  }
-  static_cast<Receiver*>(receivers_.first())->message.emplace(std::move(message));
-  receivers_.resume_first();
-}
-
 bool Link::collect_returned() {
   const std::optional<std::size_t> count = lane_->collect();
   if (count.has_value()) return *count != 0;
@@ -281,22 +93,6 @@ void Link::lend_waiting() {
   while (!borrowers_.empty() && try_borrow(*static_cast<Borrower*>(borrowers_.first()))) {
     borrowers_.resume_first();
   }
-}
-
-void Link::send_waiting() {
-  while (!senders_.empty() && !ended() && turn_messages_left_ != 0) {
-    auto& sender = *static_cast<Sender*>(senders_.first());
-    --turn_messages_left_;
-    if (!send_now(sender) || ended()) return;
-    if (sender.sent && sender.is_call) {
-      senders_.remove(sender);
-      callers_.add(sender);
-      sender.release();
-    } else {
-      senders_.resume(sender);
-    }
-  }
-  if (senders_.empty() && dropped_.empty()) writable_watch_.reset();
 }
 
 // ---- The reactor's side ----
@@ -392,18 +188,15 @@ void Link::on_lane_change() noexcept {
 
 // ---- The end ----
 
-// The socket has ended: what the peer published before is still there, and is delivered.
-void Link::drain_and_end() {
-  while (!ended()) {
-    Message message;
-    turn_messages_left_ = options_.turn_message_count_max;
-    socket_readable_ = true;
-    const Got got = take(message);
-    if (got == Got::kMessage) dispatch(std::move(message));
-    if (got == Got::kEmpty || got == Got::kEnd) break;
+Status Link::no_reply_can_come() {
+  return absl::UnavailableError("call: the peer has closed its sending");
+}
+
+void Link::resume_with(coro::detail::WaitList& senders, const Status& result) {
+  while (coro::detail::Wait* wait = senders.first()) {
+    static_cast<Sender*>(wait)->result = result;
+    senders.resume(*wait);
   }
-  end(fin_received_ ? absl::UnavailableError("the peer has closed the port")
-                    : absl::UnavailableError("the peer has gone without closing the port: it died, or was killed"));
 }
 
 // A send found the link broken. If that is the peer's end, what it published before is still there.

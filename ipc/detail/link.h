@@ -115,6 +115,9 @@ class Link final : public shm::RefCounted, private runtime::Poller, private shm:
   bool wants_messages() const noexcept;
   std::uint64_t wants() const noexcept;
   void drain_and_end();
+  static Status no_reply_can_come();
+  // Ends the wait of every Sender in the list.
+  static void resume_with(coro::detail::WaitList& senders, const Status& result);
   void broken();
   void end(Status why) noexcept;
   // There is news for the peer: it is published at the end of the turn, or now if there is much.
