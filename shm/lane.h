@@ -76,6 +76,9 @@ class Lane final : public RefCounted {
   void unlend(std::uint32_t token) noexcept { lent_.take_back(token); }
   // Takes back what the peer has returned. Returns how many blocks; nothing, if its words are impossible.
   std::optional<std::size_t> collect() noexcept;
+  // True if the peer says that it returned more than it holds. collect() does not look while nothing is lent, which is
+  // most of the time: so this is asked before a sleep, and at the end.
+  bool returned_too_much() noexcept { return peer_->returned.refresh(lent_.lent_count()) != nullptr; }
   // True if collect() would find something. Ordered for the sleep protocol.
   bool collectable_before_sleep() noexcept;
   // The peer has sent one of our blocks back as payload: it is ours again. Null if it was not lent, or is smaller.

@@ -85,8 +85,12 @@ Status Link::gave_up(const PortWait& wait, const char* operation) noexcept {
 bool Link::collect_returned() {
   const std::optional<std::size_t> count = lane_->collect();
   if (count.has_value()) return *count != 0;
-  end(absl::InvalidArgumentError("the peer broke the link's format: it returned a block that it does not hold"));
+  end(false_return());
   return false;
+}
+
+void Link::check_returned() {
+  if (lane_->returned_too_much()) end(false_return());
 }
 
 void Link::lend_waiting() {
@@ -127,6 +131,8 @@ bool Link::prepare_sleep() noexcept {
   // A message that was left because the turn was over, or a waiting sender with budget again, is work.
   if (turn_messages_left_ == 0) return false;
   if (!lane_) return !(socket_readable_ && wants_messages()) && !socket_writable_;
+  check_returned();
+  if (ended()) return false;
   flush();
   const std::uint64_t wants = this->wants();
   lane_->sleeper().announce(wants, this_cpu());  // S1; below is S3
@@ -187,6 +193,11 @@ void Link::on_lane_change() noexcept {
 }
 
 // ---- The end ----
+
+Status Link::false_return() {
+  return absl::InvalidArgumentError(
+      "the peer broke the link's format: it returned a block that it does not hold");
+}
 
 Status Link::no_reply_can_come() {
   return absl::UnavailableError("call: the peer has closed its sending");

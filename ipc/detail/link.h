@@ -108,6 +108,7 @@ class Link final : public shm::RefCounted, private runtime::Poller, private shm:
   void send_dropped_answers() noexcept;
   void lend_waiting();
   bool collect_returned();
+  void check_returned();
   bool receive_waiting();
   Transport::Got take(Message& message);
   void dispatch(Message message);
@@ -116,6 +117,7 @@ class Link final : public shm::RefCounted, private runtime::Poller, private shm:
   std::uint64_t wants() const noexcept;
   void drain_and_end();
   static Status no_reply_can_come();
+  static Status false_return();
   // Ends the wait of every Sender in the list.
   static void resume_with(coro::detail::WaitList& senders, const Status& result);
   void broken();

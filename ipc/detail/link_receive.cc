@@ -97,6 +97,9 @@ void Link::drain_and_end() {
     if (got == Got::kMessage) dispatch(std::move(message));
     if (got == Got::kEmpty || got == Got::kEnd) break;
   }
+  // Its last words may be a lie: that is then the reason.
+  if (lane_ && !ended()) collect_returned();
+  if (lane_ && !ended()) check_returned();
   end(fin_received_ ? absl::UnavailableError("the peer has closed the port")
                     : absl::UnavailableError("the peer has gone without closing the port: it died, or was killed"));
 }

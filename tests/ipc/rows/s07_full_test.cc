@@ -152,15 +152,19 @@ coro::Task<void> finish_what_has_begun(ipc::Port& port, PeerProcess& peer) {
   EXPECT_TRUE(outcomes.empty());
   peer.cue();
   co_await scope.join();
+  // An answer tells that the socket is empty again, so that the next message begins at once.
+  std::string so_far = co_await ask(port, ipc::Message("how many?"));
 
   stopped_at_once.spawn(send_numbered(port, outcomes, 1, kLarge, 0));
   co_await coro::yield();
   stopped_at_once.cancel();
   co_await stopped_at_once.join();
+  so_far = co_await ask(port, ipc::Message("how many?"));
 
   stopped_before.cancel();
   stopped_before.spawn(send_numbered(port, outcomes, 2, kLarge, 0));
   co_await stopped_before.join();
+  so_far = co_await ask(port, ipc::Message("how many?"));
 
   scope.spawn(send_numbered(port, outcomes, 3, kLarge, 1));  // has expired
   co_await scope.join();

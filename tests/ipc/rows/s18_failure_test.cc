@@ -181,7 +181,7 @@ TEST_P(PortRowTest, S18_WhatThePeerSentIsReceivedThoughASendFoundItDead) {
   run(find_out_by_sending(setup("send_twenty")));
 }
 
-coro::Task<void> close_under_everybody(ipc::Port& port, PeerProcess& /*peer*/) {
+coro::Task<void> close_under_everybody(ipc::Port& port, PeerProcess& peer) {
   coro::Scope scope;
   Ends ends;
   for (int i = 0; i < 3; ++i) scope.spawn(call_one(port, ends));
@@ -196,10 +196,11 @@ coro::Task<void> close_under_everybody(ipc::Port& port, PeerProcess& /*peer*/) {
   for (const Status& status : ends.statuses) EXPECT_EQ(status, port.status());
   EXPECT_EQ(port.status().code(), StatusCode::kUnavailable);
   EXPECT_EQ(ends.end_count, 1u);
+  peer.cue();
 }
 
 TEST_P(PortRowTest, S18_ClosingThePortEndsEveryWaitAtIt) {
-  run(setup("hold"), close_under_everybody);
+  run(setup("idle"), close_under_everybody);
 }
 
 // One link's peer is stopped: the other link goes on; and so does this one when the peer does.
