@@ -26,6 +26,8 @@ struct PortOptions {
   std::size_t parked_count_max = 1024;
   // Tasks that may wait in send() and call() at once; beyond it they fail with ResourceExhausted.
   std::size_t waiting_count_max = 65'536;
+  // Parts of one streamed request or reply that the peer may send before this side has taken some.
+  std::uint32_t stream_window = 16;
   // Calls that may be unanswered at once.
   std::size_t call_count_max = 65'536;
 

@@ -12,7 +12,7 @@
 namespace wharf::shm {
 
 inline constexpr std::uint64_t kSegmentMagic = 0x3147'4553'5248'5721;  // "!WHRSEG1"
-inline constexpr std::uint32_t kFormatVersion = 1;
+inline constexpr std::uint32_t kFormatVersion = 2;
 
 inline constexpr std::size_t kCellBytes = 64;  // a ring is made of cells; a record starts on one
 inline constexpr std::size_t kLineBytes = 128;  // two cache lines: adjacent-line prefetch makes pairs of them
@@ -39,6 +39,7 @@ struct ControlLines {
   alignas(kLineBytes) Atomic<std::uint64_t> published;  // cells written to the creator's ring, ever
   alignas(kLineBytes) Atomic<std::uint64_t> consumed;   // cells read from the peer's ring, ever
   Atomic<std::uint64_t> returned;  // entries written to the creator's release ring, ever
+  Atomic<std::uint64_t> claimed;   // cells of the peer's ring whose requests can no longer be retracted
   alignas(kLineBytes) Atomic<std::uint64_t> sleep;  // see sleep.h
   Atomic<std::uint32_t> cpu;  // where the creator ran when it last slept or woke, plus 1; 0: unknown
 };
@@ -46,6 +47,7 @@ static_assert(sizeof(ControlLines) == 4 * kLineBytes);
 static_assert(offsetof(ControlLines, published) == 128);
 static_assert(offsetof(ControlLines, consumed) == 256);
 static_assert(offsetof(ControlLines, returned) == 264);
+static_assert(offsetof(ControlLines, claimed) == 272);
 static_assert(offsetof(ControlLines, sleep) == 384);
 static_assert(offsetof(ControlLines, cpu) == 392);
 
@@ -68,14 +70,22 @@ enum class RecordKind : std::uint8_t {
   kPad = 2,      // nothing until the ring's end
   kSegment = 3,  // the fd that rides with it is the sender's next arena segment
   kFin = 4,      // the sender will send no more
+  kRetire = 5,   // the sender's arena segment `type` is no longer used
+  kCredit = 6,   // `type` more parts may be sent on `stream`
+  kCancel = 7,   // nobody waits for the reply to `stream` any more
 };
+inline constexpr RecordKind kRecordKindLast = RecordKind::kCancel;
 
 enum RecordFlag : std::uint8_t {
-  kFlagRequest = 1,  // expects a reply to `stream`
-  kFlagReply = 2,    // answers the request `stream`
-  kFlagError = 4,    // with kFlagReply: `type` is a status code, the payload its text
+  kFlagRequest = 1,     // expects a reply to `stream`, which the sender numbered
+  kFlagReply = 2,       // answers the request `stream`, which the receiver numbered
+  kFlagError = 4,       // with kFlagReply: `type` is a status code, the payload its text
+  kFlagMore = 8,        // further parts of this request or reply follow on the same stream
+  kFlagContinued = 16,  // with kFlagRequest: a further part of a request, not its first
+  kFlagRetracted = 32,  // with kFlagReply and kFlagError: the request was marked as retracted, and not looked at
 };
-inline constexpr std::uint8_t kFlagsKnown = kFlagRequest | kFlagReply | kFlagError;
+inline constexpr std::uint8_t kFlagsKnown =
+    kFlagRequest | kFlagReply | kFlagError | kFlagMore | kFlagContinued | kFlagRetracted;
 
 // A record is this header, then `block_count` descriptors, then `inline_bytes` bytes, then padding up to a cell. Its
 // payload is the inline bytes followed by the blocks, in order.
@@ -83,15 +93,16 @@ struct RecordHeader {
   RecordKind kind;
   std::uint8_t flags;
   std::uint8_t fd_count;
-  std::uint8_t reserved0;
+  std::uint8_t retracted;  // 0; set to 1 after publishing, if the sender wants its request back (ring.h)
   std::uint16_t block_count;
   std::uint16_t inline_bytes;
   std::uint32_t type;
-  std::uint32_t reserved1;
+  std::uint32_t fds_sequence;  // of the packet that carries the fds, modulo 2^32; 0 without fds
   std::uint64_t stream;
   std::int64_t deadline_ns;  // CLOCK_MONOTONIC; 0: none
 };
 static_assert(sizeof(RecordHeader) == 32);
+static_assert(offsetof(RecordHeader, retracted) == 3);
 
 // A block, or part of one, as payload.
 struct BlockDescriptor {
@@ -102,6 +113,9 @@ struct BlockDescriptor {
 };
 static_assert(sizeof(BlockDescriptor) == 16);
 inline constexpr std::uint32_t kReturnedBit = 0x8000'0000;
+// A `segment` that is none: the payload is a sealed memfd. Then `token` is its index among the message's fds, and
+// `offset_units` the upper half of its size in bytes.
+inline constexpr std::uint32_t kFileSegment = 0x7fff'ffff;
 
 inline constexpr std::size_t record_cells(std::size_t block_count, std::size_t inline_bytes) noexcept {
   return (sizeof(RecordHeader) + block_count * sizeof(BlockDescriptor) + inline_bytes + kCellBytes - 1) /

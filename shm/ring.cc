@@ -29,14 +29,26 @@ std::byte* RingWriter::reserve(std::size_t cells) noexcept {
   return ring_ + ((at + pad) & cell_mask_) * kCellBytes;
 }
 
-void RingWriter::commit() noexcept {
+std::uint64_t RingWriter::commit() noexcept {
   if (reserved_pad_cells_ != 0) {
     RecordHeader pad{};
     pad.kind = RecordKind::kPad;
     std::memcpy(ring_ + (head_ & cell_mask_) * kCellBytes, &pad, sizeof(pad));
   }
-  head_ += reserved_pad_cells_ + reserved_cells_;
+  const std::uint64_t position = head_ + reserved_pad_cells_;
+  head_ = position + reserved_cells_;
   reserved_pad_cells_ = reserved_cells_ = 0;
+  return position;
+}
+
+RingWriter::Retraction RingWriter::retract(std::uint64_t position) noexcept {
+  // Beyond what we know to be consumed, no cell has been used again.
+  if (head_ - position > head_ - peer_consumed_) return Retraction::kConsumed;
+  std::uint8_t& mark = reinterpret_cast<RecordHeader*>(record_at(position))->retracted;
+  AtomicRef<std::uint8_t>(mark).store(1, std::memory_order_seq_cst);           // K1
+  const std::uint64_t claimed = peer_.claimed.load(std::memory_order_seq_cst);  // K2 <- K3
+  const bool is_claimed = static_cast<std::int64_t>(claimed - position) > 0;
+  return is_claimed ? Retraction::kClaimed : Retraction::kRetracted;
 }
 
 bool RingWriter::publish() noexcept {
@@ -82,9 +94,10 @@ RingReader::Next RingReader::fail(Violation what) noexcept {
 }
 
 Violation RingReader::check(const RecordHeader& header, std::size_t cells_to_end) const noexcept {
-  if (header.kind < RecordKind::kMessage || header.kind > RecordKind::kFin) return "record.kind";
+  if (header.kind < RecordKind::kMessage || header.kind > kRecordKindLast) return "record.kind";
   if ((header.flags & ~kFlagsKnown) != 0) return "record.flags";
-  if (header.reserved0 != 0 || header.reserved1 != 0) return "record.reserved";
+  if (header.retracted > 1) return "record.retracted";
+  if (header.fds_sequence != 0 && header.fd_count == 0) return "record.fds_sequence";
   if (header.fd_count > kFdCountMax) return "record.fd_count";
   if (header.block_count > kBlockCountMax) return "record.block_count";
   if (header.inline_bytes > inline_bytes_max_) return "record.inline_bytes";
@@ -124,6 +137,13 @@ RingReader::Next RingReader::peek(RecordView& record) noexcept {
 void RingReader::pop() noexcept {
   tail_ += record_cells_;
   record_cells_ = 0;
+}
+
+bool RingReader::claim_retracted() noexcept {
+  own_.claimed.store(tail_ + record_cells_, std::memory_order_seq_cst);  // K3 -> K2
+  // Only read; the segment is mapped read-only, and std::atomic_ref has no const form before C++26.
+  auto* header = reinterpret_cast<RecordHeader*>(const_cast<std::byte*>(ring_ + (tail_ & cell_mask_) * kCellBytes));
+  return AtomicRef<std::uint8_t>(header->retracted).load(std::memory_order_seq_cst) != 0;  // K4 <- K1
 }
 
 bool RingReader::readable_before_sleep() noexcept {

@@ -13,6 +13,14 @@
 //   P3 published.store(seq_cst)  -> C1                 C3 consumed.store(seq_cst) -> P1
 // The stores are seq_cst for the sleep protocol alone (sleep.h); release would do for the data.
 //
+// A request that lies in the ring can be taken back:
+//   Producer                                          Consumer, for each request
+//     K1 the record's mark.store(1, seq_cst)            K3 claimed.store(the record's end, seq_cst)
+//     K2 claimed.load(seq_cst)                          K4 mark.load(seq_cst)
+// If K2 finds the record unclaimed, then K1 < K2 < K3 < K4 in the single order of seq_cst operations, so the consumer is
+// bound to see the mark and to leave the record alone, blocks and all. If K2 finds it claimed, K4 may have seen the mark
+// or not: the consumer's reply says which. tests/model/cancel.pml searches every order.
+//
 // Threads: each object belongs to one thread.
 #pragma once
 
@@ -37,8 +45,20 @@ class RingWriter {
   //
   // Precondition: cells <= cell_count / 2.
   std::byte* reserve(std::size_t cells) noexcept;
-  // The record of the last reserve() is complete.
-  void commit() noexcept;
+  // The record of the last reserve() is complete. Returns its position, for retract().
+  std::uint64_t commit() noexcept;
+
+  enum class Retraction {
+    kRetracted,  // the peer will not look at it: its blocks are ours again
+    kClaimed,    // the peer has it, and says in its reply whether it saw the mark
+    kConsumed,   // the peer has it, and saw no mark
+  };
+  // Takes a request back, if that is still possible. K1 and K2 above.
+  Retraction retract(std::uint64_t position) noexcept;
+  // A record of ours; meaningful until retract() would say kConsumed.
+  std::byte* record_at(std::uint64_t position) const noexcept {
+    return ring_ + (position & cell_mask_) * kCellBytes;
+  }
 
   // Lets the peer see what was committed. True if there was something: then the peer may have to be woken.
   bool publish() noexcept;
@@ -82,6 +102,9 @@ class RingReader {
   enum class Next { kEmpty, kRecord, kViolation };
   // Looks at the next record, skipping pads; it stays until pop().
   Next peek(RecordView& record) noexcept;
+  // Claims the record that peek() showed, a request. True: its sender has taken it back, and nothing of it but its
+  // descriptors (fds) may be looked at. K3 and K4 above.
+  bool claim_retracted() noexcept;
   void pop() noexcept;
 
   // True if peek() would not say kEmpty. Ordered for the sleep protocol (C1).

@@ -103,6 +103,8 @@ Status check_hello(const Hello& hello, std::size_t fd_count) {
   }
   if (hello.packet_bytes_max < 1024) return peer_is_wrong("hello.packet_bytes_max");
   if (hello.message_bytes_max == 0) return peer_is_wrong("hello.message_bytes_max");
+  if (hello.stream_window == 0) return peer_is_wrong("hello.stream_window");
+  if (hello.reserved0 != 0) return peer_is_wrong("hello.reserved");
   for (std::uint64_t word : hello.reserved) {
     if (word != 0) return peer_is_wrong("hello.reserved");
   }
@@ -160,6 +162,8 @@ coro::Task<StatusOr<Handshaken>> shake_hands(runtime::UniqueFd socket, PortOptio
       .message_bytes_max = options.message_bytes_max,
       .packet_bytes_max = static_cast<std::uint32_t>(options.packet_bytes_max),
       .inline_bytes_max = static_cast<std::uint32_t>(options.lane.inline_bytes_max),
+      .stream_window = options.stream_window,
+      .reserved0 = 0,
       .reserved = {},
   };
   if (Status status = send_control(done.socket, PacketKind::kHello, own_hello, offered); !status.ok()) {
@@ -174,6 +178,7 @@ coro::Task<StatusOr<Handshaken>> shake_hands(runtime::UniqueFd socket, PortOptio
   if (Status status = check_hello(hello, fds.size()); !status.ok()) co_return status;
   done.message_bytes_max = std::min<std::size_t>(options.message_bytes_max, hello.message_bytes_max);
   done.packet_bytes_max = std::min<std::size_t>(options.packet_bytes_max, hello.packet_bytes_max);
+  done.stream_window = hello.stream_window;
   done.inline_bytes_max = std::min<std::size_t>(hello.inline_bytes_max, shm::kInlineBytesMax);
 
   if (!fds.empty() && done.lane) {

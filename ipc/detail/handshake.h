@@ -26,6 +26,7 @@ struct Handshaken {
   std::size_t packet_bytes_max = 0;
   std::size_t message_bytes_max = 0;  // that either side may send
   std::size_t inline_bytes_max = 0;   // that we may send in a record
+  std::uint32_t stream_window = 0;    // parts that we may send on a stream before the peer gives credit
 };
 
 // Errors: InvalidArgument      `socket` is no Unix SEQPACKET socket, or an option is out of range

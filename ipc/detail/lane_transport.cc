@@ -149,6 +149,7 @@ Transport::Sent LaneTransport::announce_segments() {
     shm::RecordHeader header{};
     header.kind = shm::RecordKind::kSegment;
     header.fd_count = 1;
+    header.fds_sequence = last_packet_sequence();
     std::memcpy(cell, &header, sizeof(header));
     lane_->writer().commit();
     lane_->announced();
@@ -196,6 +197,7 @@ Transport::Sent LaneTransport::try_send(Outgoing& outgoing) {
       return sent == Sent::kRefused ? refuse(outgoing, status_) : sent;
     }
   }
+  const std::uint32_t fds_sequence = message.fds_.empty() ? 0 : last_packet_sequence();
 
   // From here on nothing fails.
   shm::RecordHeader header{};
@@ -205,6 +207,7 @@ Transport::Sent LaneTransport::try_send(Outgoing& outgoing) {
   header.block_count = static_cast<std::uint16_t>(block_count);
   header.inline_bytes = static_cast<std::uint16_t>(plan.inline_bytes);
   header.type = message.type_;
+  header.fds_sequence = fds_sequence;
   header.stream = outgoing.stream;
   header.deadline_ns = message.deadline_ns_;
   std::memcpy(at, &header, sizeof(header));
@@ -235,7 +238,11 @@ Transport::Got LaneTransport::violation(const char* what) {
   return Got::kBroken;
 }
 
-bool LaneTransport::take_fds(std::size_t fd_count, Fds& fds) {
+std::uint32_t LaneTransport::last_packet_sequence() const noexcept {
+  return static_cast<std::uint32_t>(socket_.sent_count() - 1);
+}
+
+bool LaneTransport::take_fds(const shm::RecordHeader& record, Fds& fds) {
   // The packet was sent before the record was published, so it is there.
   ++counters_.socket_receives;
   switch (socket_.receive()) {
@@ -244,8 +251,12 @@ bool LaneTransport::take_fds(std::size_t fd_count, Fds& fds) {
     case PacketSocket::Got::kEmpty:
     case PacketSocket::Got::kEnd: violation("record.fd_count: its packet is missing"); return false;
   }
-  if (socket_.header().kind != PacketKind::kFds || socket_.header().fd_count != fd_count) {
+  if (socket_.header().kind != PacketKind::kFds || socket_.header().fd_count != record.fd_count) {
     violation("record.fd_count: its packet has others");
+    return false;
+  }
+  if (static_cast<std::uint32_t>(socket_.header().sequence) != record.fds_sequence) {
+    violation("record.fds_sequence: its packet is another");
     return false;
   }
   fds = socket_.take_fds();
@@ -270,7 +281,7 @@ bool LaneTransport::take_block(const std::byte* source, Message& message) {
 bool LaneTransport::adopt_segment(const shm::RecordView& record) {
   Fds fds;
   if (record.header.fd_count != 1) return violation("segment.fd_count"), false;
-  if (!take_fds(1, fds)) return false;
+  if (!take_fds(record.header, fds)) return false;
   status_ = lane_->peer_arena().adopt(std::move(fds[0]));
   return status_.ok();
 }
@@ -281,7 +292,7 @@ Transport::Got LaneTransport::take_message(const shm::RecordView& record, Messag
   message.flags_ = header.flags;
   message.stream_ = header.stream;
   message.deadline_ns_ = header.deadline_ns;
-  if (header.fd_count != 0 && !take_fds(header.fd_count, message.fds_)) return Got::kBroken;
+  if (header.fd_count != 0 && !take_fds(header, message.fds_)) return Got::kBroken;
   message.head_ = SmallBytes({record.inline_bytes, header.inline_bytes});
   counters_.bytes_received += header.inline_bytes;
   for (std::size_t i = 0; i < header.block_count; ++i) {
@@ -315,6 +326,7 @@ Transport::Got LaneTransport::try_receive(Message& message) {
         if (!adopt_segment(record)) got = Got::kBroken;
         break;
       case shm::RecordKind::kPad: break;  // never shown
+      default: got = violation("record.kind"); break;
     }
     lane_->reader().pop();
     if (got != Got::kEmpty) return got;

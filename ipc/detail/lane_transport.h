@@ -41,7 +41,8 @@ class LaneTransport final : public Transport {
 
   Got take_fin(const shm::RecordHeader& header);
   Got take_message(const shm::RecordView& record, Message& message);
-  bool take_fds(std::size_t fd_count, Fds& fds);
+  std::uint32_t last_packet_sequence() const noexcept;
+  bool take_fds(const shm::RecordHeader& record, Fds& fds);
   bool take_block(const std::byte* descriptor, Message& message);
   bool adopt_segment(const shm::RecordView& record);
   Got violation(const char* what);

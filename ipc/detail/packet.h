@@ -9,7 +9,7 @@
 
 namespace wharf::ipc::detail {
 
-inline constexpr std::uint32_t kLinkVersion = 1;
+inline constexpr std::uint32_t kLinkVersion = 2;
 inline constexpr std::uint64_t kHelloMagic = 0x314b'4c46'5248'5721;  // "!WHRFLK1"
 
 enum class PacketKind : std::uint8_t {
@@ -17,8 +17,10 @@ enum class PacketKind : std::uint8_t {
   kReady = 2,    // second, from both sides; payload Ready
   kFds = 3,      // the fds of the next record in the ring that has some
   kMessage = 4,  // a message, or the first fragment of one
-  kMore = 5,     // the next fragment of the message that is not complete
+  kMore = 5,     // the next fragment of the message `assembly`
   kFin = 6,      // the sender will send no more
+  kCredit = 7,   // `type` more parts may be sent on `stream`
+  kCancel = 8,   // nobody waits for the reply to `stream` any more
 };
 
 struct PacketHeader {
@@ -28,7 +30,7 @@ struct PacketHeader {
   std::uint8_t reserved0;
   std::uint32_t fragment_bytes;
   std::uint32_t type;
-  std::uint32_t reserved1;
+  std::uint32_t assembly;  // of a message in several fragments: which; no two are unfinished at once with the same
   std::uint64_t stream;
   std::int64_t deadline_ns;
   std::uint64_t message_bytes;  // of the whole message; kMore: the same again
@@ -43,7 +45,9 @@ struct Hello {
   std::uint64_t message_bytes_max;
   std::uint32_t packet_bytes_max;
   std::uint32_t inline_bytes_max;  // of a record that the other side may send
-  std::uint64_t reserved[4];
+  std::uint32_t stream_window;     // parts that the other side may send on a stream before it has credit
+  std::uint32_t reserved0;
+  std::uint64_t reserved[3];
 };
 static_assert(sizeof(Hello) == 64);
 

@@ -119,9 +119,9 @@ PacketSocket::Got PacketSocket::receive() {
 PacketSocket::Got PacketSocket::check_packet(std::size_t bytes) {
   if (bytes < sizeof(PacketHeader)) return violation("packet is shorter than its header");
   std::memcpy(&header_, buffer_.get(), sizeof(header_));
-  if (header_.kind < PacketKind::kHello || header_.kind > PacketKind::kFin) return violation("packet.kind");
+  if (header_.kind < PacketKind::kHello || header_.kind > PacketKind::kCancel) return violation("packet.kind");
   if ((header_.flags & ~shm::kFlagsKnown) != 0) return violation("packet.flags");
-  if (header_.reserved0 != 0 || header_.reserved1 != 0) return violation("packet.reserved");
+  if (header_.reserved0 != 0) return violation("packet.reserved");
   if (header_.fragment_bytes != bytes - sizeof(PacketHeader)) return violation("packet.fragment_bytes");
   if (header_.fd_count != fds_.size() || fds_.size() > shm::kFdCountMax) return violation("packet.fd_count");
   if (header_.sequence != received_count_) return violation("packet.sequence");

@@ -63,6 +63,8 @@ Hello RawLink::own_hello() const {
       .message_bytes_max = std::uint64_t{1} << 30,
       .packet_bytes_max = 16 * 1024,
       .inline_bytes_max = 1024,
+      .stream_window = 16,
+      .reserved0 = 0,
       .reserved = {},
   };
 }

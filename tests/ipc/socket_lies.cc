@@ -65,8 +65,6 @@ constexpr Lie kLies[] = {
      [](RawLink& link) { send_changed(link, [](PacketHeader& header) { header.flags = 0x80; }); }},
     {"Reserved0", false, "packet.reserved",
      [](RawLink& link) { send_changed(link, [](PacketHeader& header) { header.reserved0 = 1; }); }},
-    {"Reserved1", false, "packet.reserved",
-     [](RawLink& link) { send_changed(link, [](PacketHeader& header) { header.reserved1 = 1; }); }},
     {"FragmentBytesTooMany", false, "packet.fragment_bytes",
      [](RawLink& link) { send_changed(link, [](PacketHeader& header) { header.fragment_bytes = 5; }); }},
     {"FragmentBytesTooFew", false, "packet.fragment_bytes",

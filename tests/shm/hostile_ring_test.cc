@@ -130,8 +130,8 @@ TEST(HostileRingTest, EachFieldOfAHeaderThatIsWrongIsNamed) {
   EXPECT_EQ(verdict_on([](H& h) { h.kind = RecordKind{255}; }), "record.kind");
   EXPECT_EQ(verdict_on([](H& h) { h.flags = 8; }), "record.flags");
   EXPECT_EQ(verdict_on([](H& h) { h.flags = 0x80; }), "record.flags");
-  EXPECT_EQ(verdict_on([](H& h) { h.reserved0 = 1; }), "record.reserved");
-  EXPECT_EQ(verdict_on([](H& h) { h.reserved1 = 0x8000'0000; }), "record.reserved");
+  EXPECT_EQ(verdict_on([](H& h) { h.retracted = 2; }), "record.retracted");
+  EXPECT_EQ(verdict_on([](H& h) { h.fds_sequence = 0x8000'0000; }), "record.fds_sequence");
   EXPECT_EQ(verdict_on([](H& h) { h.fd_count = kFdCountMax + 1; }), "record.fd_count");
   EXPECT_EQ(verdict_on([](H& h) { h.block_count = kBlockCountMax + 1; }), "record.block_count");
   EXPECT_EQ(verdict_on([](H& h) { h.block_count = 0xffff; }), "record.block_count");

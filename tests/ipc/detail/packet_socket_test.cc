@@ -242,7 +242,6 @@ TEST_F(PacketSocketTest, ABadHeaderIsNamedAndWhatCameWithItIsClosed) {
       {"packet.kind", [](PacketHeader& header) { header.kind = PacketKind{200}; }},
       {"packet.flags", [](PacketHeader& header) { header.flags = 8; }},
       {"packet.reserved", [](PacketHeader& header) { header.reserved0 = 1; }},
-      {"packet.reserved", [](PacketHeader& header) { header.reserved1 = 1; }},
       {"packet.fragment_bytes", [](PacketHeader& header) { ++header.fragment_bytes; }},
       {"packet.fragment_bytes", [](PacketHeader& header) { header.fragment_bytes = UINT32_MAX; }},
       {"packet.fd_count", [](PacketHeader& header) { header.fd_count = 0; }},
