@@ -17,9 +17,12 @@ namespace wharf::ipc {
 
 class [[nodiscard]] SendAwaiter final : private detail::Sender {
  public:
-  SendAwaiter(shm::Ref<detail::Link> link, detail::Outgoing what, std::int64_t deadline_ns)
+  // `starter`: what is sent begins a call of its, else null.
+  SendAwaiter(shm::Ref<detail::Link> link, detail::Outgoing what, std::int64_t deadline_ns,
+              detail::Caller* starter = nullptr)
       : link_(std::move(link)), deadline_ns_(deadline_ns) {
     outgoing = std::move(what);
+    caller = starter;
   }
   // Has failed before it began.
   explicit SendAwaiter(Status refusal) { result = std::move(refusal); }
@@ -37,14 +40,25 @@ class [[nodiscard]] SendAwaiter final : private detail::Sender {
   std::int64_t deadline_ns_ = 0;
 };
 
-class [[nodiscard]] CallAwaiter final : private detail::Sender {
+// As an object that is named by a call, so that it may stand inside a co_await (GCC PR 99576).
+inline SendAwaiter send_outgoing(shm::Ref<detail::Link> link, detail::Outgoing what, std::int64_t deadline_ns,
+                                 detail::Caller* starter = nullptr) {
+  return {std::move(link), std::move(what), deadline_ns, starter};
+}
+
+class [[nodiscard]] CallAwaiter final : private detail::Sender, private detail::Caller {
  public:
   CallAwaiter(shm::Ref<detail::Link> link, Message request, std::int64_t deadline_ns)
       : link_(std::move(link)), deadline_ns_(deadline_ns) {
     outgoing.message = std::move(request);
-    is_call = true;
+    caller = this;
+    awaits_reply = true;
   }
-  ~CallAwaiter() { link_->forget_call(*this); }
+  ~CallAwaiter() {
+    if (stream == 0) return;
+    link_->cancel_call(*this);
+    link_->forget_call(*this);
+  }
 
   bool await_ready() { return link_->try_send(*this) && !sent; }
   template <class Promise>
@@ -55,8 +69,14 @@ class [[nodiscard]] CallAwaiter final : private detail::Sender {
   StatusOr<Message> await_resume();
 
  private:
+  // detail::Caller
+  bool on_reply(Message message) override;
+  void on_credit(std::uint32_t) noexcept override {}
+  void on_failure(const Status& why) noexcept override;
+
   shm::Ref<detail::Link> link_;
   std::int64_t deadline_ns_;
+  std::optional<Message> reply_;
 };
 
 class [[nodiscard]] ReceiveAwaiter final : private detail::Receiver {

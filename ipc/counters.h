@@ -11,6 +11,9 @@ struct PortCounters {
   std::uint64_t messages_received = 0;
   std::uint64_t bytes_sent = 0;
   std::uint64_t bytes_received = 0;
+  // Requests of ours that were taken back before the peer looked at them; of the peer's, that came too late.
+  std::uint64_t requests_retracted = 0;
+  std::uint64_t requests_expired = 0;
   // Of the messages sent: by which way.
   std::uint64_t sent_shared_memory = 0;
   std::uint64_t sent_socket = 0;

@@ -99,6 +99,34 @@ SendAwaiter Message::reply_error(const Status& error) {
   return {std::move(link), std::move(outgoing), 0};
 }
 
+coro::Task<StatusOr<Message>> Message::next_part() {
+  shm::Ref<detail::Link> link;
+  shm::Ref<detail::Serving> serving;
+  if (obligation_ && has_more()) {
+    link = obligation_.link();
+    serving = link->find_serving(obligation_.stream());
+  }
+  return detail::Serving::next_part(std::move(link), std::move(serving), obligation_.stream());
+}
+
+coro::Task<Status> Message::reply_part(Message part) {
+  shm::Ref<detail::Link> link;
+  shm::Ref<detail::Serving> serving;
+  if (obligation_) {
+    link = obligation_.link();
+    serving = link->serving(obligation_.stream());
+  }
+  return detail::Serving::reply_part(std::move(link), std::move(serving), obligation_.stream(), std::move(part));
+}
+
+Status Message::as_error() const {
+  if ((flags_ & shm::kFlagError) == 0) return absl::OkStatus();
+  const auto code = static_cast<StatusCode>(type_);
+  // The peer chose the code: one that it cannot mean is its fault, not ours.
+  const bool known = code > StatusCode::kOk && code <= StatusCode::kUnauthenticated;
+  return runtime::make_status(known ? code : StatusCode::kUnknown, to_string());
+}
+
 namespace detail {
 
 Obligation::Obligation(shm::Ref<Link> link, std::uint64_t stream) noexcept
@@ -108,12 +136,12 @@ shm::Ref<Link> Obligation::link() const noexcept { return shm::Ref<Link>(link_);
 
 void Obligation::settle() noexcept {
   const shm::Ref<Link> link = shm::Ref<Link>::adopt(std::exchange(link_, nullptr));
-  link->request_answered();
+  link->request_answered(stream_);
 }
 
 void Obligation::drop() noexcept {
   const shm::Ref<Link> link = shm::Ref<Link>::adopt(std::exchange(link_, nullptr));
-  link->answer_dropped(stream_);
+  link->request_dropped(stream_);
 }
 
 }  // namespace detail

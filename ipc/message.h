@@ -19,6 +19,7 @@
 #include <utility>
 
 #include "absl/container/inlined_vector.h"
+#include "wharf/coro/task.h"
 #include "wharf/ipc/detail/obligation.h"
 #include "wharf/ipc/detail/small_bytes.h"
 #include "wharf/ipc/piece.h"
@@ -28,8 +29,10 @@
 namespace wharf::ipc {
 
 class CallAwaiter;
+class Port;
 class SendAwaiter;
 namespace detail {
+class CallState;
 class Link;
 class LaneTransport;
 class SocketTransport;
@@ -86,6 +89,20 @@ class Message {
   // Gives the descriptor to the caller; an empty one if there is none at `index`, or it was taken.
   runtime::UniqueFd take_fd(std::size_t index) noexcept;
 
+  // Of a received request, part or reply: further parts follow, in messages of their own.
+  bool has_more() const noexcept { return (flags_ & shm::kFlagMore) != 0; }
+  // The next part of a request that has_more(). The parts come in order; the last has none after it.
+  //
+  // Errors:  FailedPrecondition: no request, or one of a single part; OutOfRange: the last part was taken already;
+  //          Cancelled: the caller has given up, or this task was stopped; Unavailable: the link has ended
+  // Cancel:  honoured; no part is lost.
+  coro::Task<StatusOr<Message>> next_part();
+  // Answers with one of several messages; reply() sends the last. Waits until the caller has room for it. One task at a
+  // time; the caller must have used start_call().
+  //
+  // Errors:  as reply(); Cancelled: the caller has given up: reply() or dropping the request ends it
+  coro::Task<Status> reply_part(Message part);
+
   // Of a received message: whether the sender waits for a reply.
   bool is_request() const noexcept { return static_cast<bool>(obligation_); }
   // Answers the request. Like Port::send() in every way; a second reply, or one to a message that is no request, is
@@ -96,9 +113,13 @@ class Message {
 
  private:
   friend class CallAwaiter;
+  friend class detail::CallState;
   friend class detail::Link;
   friend class detail::LaneTransport;
   friend class detail::SocketTransport;
+
+  // Of a reply: what the peer answered with reply_error(); OK if it did not.
+  Status as_error() const;
 
   std::uint32_t type_ = 0;
   std::uint8_t flags_ = 0;    // shm::RecordFlag

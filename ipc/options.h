@@ -28,6 +28,8 @@ struct PortOptions {
   std::size_t waiting_count_max = 65'536;
   // Parts of one streamed request or reply that the peer may send before this side has taken some.
   std::uint32_t stream_window = 16;
+  // Requests in parts that the peer may have open at once; further ones are answered with ResourceExhausted.
+  std::size_t stream_count_max = 1024;
   // Calls that may be unanswered at once.
   std::size_t call_count_max = 65'536;
 

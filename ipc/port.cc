@@ -2,6 +2,7 @@
 
 #include <sys/socket.h>
 
+#include "wharf/ipc/detail/call_state.h"
 #include "wharf/ipc/detail/handshake.h"
 #include "wharf/runtime/base/sys.h"
 #include "wharf/runtime/reactor.h"
@@ -24,16 +25,42 @@ StatusOr<std::pair<runtime::UniqueFd, runtime::UniqueFd>> Port::socket_pair() {
   return std::pair(runtime::UniqueFd(fds[0]), runtime::UniqueFd(fds[1]));
 }
 
+bool CallAwaiter::on_reply(Message message) {
+  if (!waiting()) return true;  // it has just given up
+  if (message.has_more()) {
+    streams = true;  // the peer is to stop
+    result = absl::FailedPreconditionError("call: the reply has several parts: use start_call()");
+  } else {
+    reply_.emplace(std::move(message));
+  }
+  leave();
+  return true;
+}
+
+void CallAwaiter::on_failure(const Status& why) noexcept {
+  if (!waiting()) return;
+  result = why;
+  leave();
+}
+
 StatusOr<Message> CallAwaiter::await_resume() {
-  if (!reply.has_value()) {
+  if (!reply_.has_value()) {
     if (!result.ok()) return std::move(result);
     return link_->gave_up(*this, "call");
   }
-  if ((reply->flags_ & shm::kFlagError) == 0) return std::move(*reply);
-  const auto code = static_cast<StatusCode>(reply->type_);
-  // The peer chose the code: one that it cannot mean is its fault, not ours.
-  const bool known = code > StatusCode::kOk && code <= StatusCode::kUnauthenticated;
-  return runtime::make_status(known ? code : StatusCode::kUnknown, reply->to_string());
+  if (Status error = reply_->as_error(); !error.ok()) return error;
+  return std::move(*reply_);
+}
+
+coro::Task<StatusOr<Call>> Port::start_call(Message request, CallOptions options) {
+  shm::Ref<detail::Link> link = link_;
+  shm::Ref<detail::CallState> state(new detail::CallState(link, options.deadline_ns, options.more));
+  if (options.deadline_ns != 0) request.set_deadline_ns(options.deadline_ns);
+  detail::Outgoing outgoing{.message = std::move(request)};
+  if (options.more) outgoing.flags = shm::kFlagMore;
+  Status sent = co_await send_outgoing(std::move(link), std::move(outgoing), options.deadline_ns, state.get());
+  if (!sent.ok()) co_return sent;
+  co_return Call(std::move(state));
 }
 
 StatusOr<Loan> LoanAwaiter::await_resume() {

@@ -23,6 +23,7 @@
 #include "wharf/coro/event.h"
 #include "wharf/coro/task.h"
 #include "wharf/ipc/awaiters.h"
+#include "wharf/ipc/call.h"
 #include "wharf/ipc/counters.h"
 #include "wharf/ipc/message.h"
 #include "wharf/ipc/options.h"
@@ -34,6 +35,11 @@ namespace wharf::ipc {
 // A trivial aggregate, so that `{.deadline_ns = soon}` may stand inside a co_await (GCC PR 99576).
 struct WaitOptions {
   std::int64_t deadline_ns = 0;  // on the reactor's clock; 0: none
+};
+
+struct CallOptions {
+  std::int64_t deadline_ns = 0;  // of the whole call, on the reactor's clock; travels with the request; 0: none
+  bool more = false;             // the request has further parts
 };
 
 class Port {
@@ -81,11 +87,18 @@ class Port {
   // Sends a request and waits for its reply. Its deadline travels with the message.
   //
   // Errors:    as send(); and what the peer answered with reply_error(); Aborted if it dropped the request. After a
-  //            deadline or a stop the request may have been served or not; a late reply is dropped.
+  //            deadline or a stop the request is taken back if the peer has not looked at it; otherwise it may be served
+  //            or not, and a late reply is dropped. FailedPrecondition if the reply has several parts.
   CallAwaiter call(Message request, WaitOptions options = {}) {
     if (options.deadline_ns != 0) request.set_deadline_ns(options.deadline_ns);
     return {link_, std::move(request), options.deadline_ns};
   }
+
+  // Sends a request, and gives the call that is then under way: for several replies, requests in parts, and cancel().
+  //
+  // Errors: as send()
+  // Cancel: as send()
+  coro::Task<StatusOr<Call>> start_call(Message request, CallOptions options = {});
 
   // The next message that is no reply; nullopt once the peer has closed, this side has, or the link has failed: see
   // status(). Several tasks may wait; each message goes to one.

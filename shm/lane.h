@@ -72,8 +72,11 @@ class Lane final : public RefCounted {
   void free(BlockId id) noexcept;
   // Notes that the peer holds `id` from now on. Precondition: lent().available() > 0.
   std::uint32_t lend(BlockId id) noexcept { return lent_.lend(id); }
-  // Undoes lend() for a record that was not committed.
-  void unlend(std::uint32_t token) noexcept { lent_.take_back(token); }
+  // The peer will not look at a block that was lent to it: it is free again. One that the peer says to have returned
+  // already is left alone.
+  void unlend(std::uint32_t token) noexcept {
+    if (lent_.find(token) != nullptr) free(lent_.take_back(token));
+  }
   // Takes back what the peer has returned. Returns how many blocks; nothing, if its words are impossible.
   std::optional<std::size_t> collect() noexcept;
   // True if the peer says that it returned more than it holds. collect() does not look while nothing is lent, which is

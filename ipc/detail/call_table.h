@@ -36,6 +36,13 @@ class CallTable {
     return slot.generation == stream >> 32 ? slot.call : nullptr;
   }
 
+  template <class Visit>
+  void for_each(Visit visit) const {
+    for (const Slot& slot : slots_) {
+      if (slot.call != nullptr) visit(*slot.call);
+    }
+  }
+
   void remove(std::uint64_t stream) noexcept {
     if (find(stream) == nullptr) return;
     const auto index = static_cast<std::uint32_t>((stream & UINT32_MAX) - 1);

@@ -12,6 +12,10 @@ namespace {
 // Foreign payload is copied into blocks of at most this size: small enough to be found in a used arena.
 constexpr std::size_t kCopyBlockBytes = 256 * 1024;
 
+bool first_of_request(const shm::RecordHeader& header) noexcept {
+  return (header.flags & (shm::kFlagRequest | shm::kFlagContinued)) == shm::kFlagRequest;
+}
+
 }  // namespace
 
 LaneTransport::LaneTransport(shm::Ref<shm::Lane> lane, PacketSocket& socket,
@@ -223,7 +227,7 @@ Transport::Sent LaneTransport::try_send(Outgoing& outgoing) {
     if (!part.empty()) std::memcpy(at, part.data(), part.size());
     at += part.size();
   }
-  lane_->writer().commit();
+  outgoing.position = lane_->writer().commit();
   counters_.bytes_sent += plan.inline_bytes;
   counters_.bytes_copied_inline += plan.inline_bytes;
   if (outgoing.kind == shm::RecordKind::kMessage) {
@@ -231,6 +235,48 @@ Transport::Sent LaneTransport::try_send(Outgoing& outgoing) {
     ++counters_.sent_shared_memory;
   }
   return Sent::kSent;
+}
+
+bool LaneTransport::retract(std::uint64_t position, std::uint64_t stream) {
+  if (marked_.size() == kMarkedCountMax) return false;
+  const shm::RingWriter::Retraction outcome = lane_->writer().retract(position);
+  if (outcome == shm::RingWriter::Retraction::kConsumed) return false;
+  // Our own record, which only we can write.
+  const std::byte* at = lane_->writer().record_at(position);
+  shm::RecordHeader header;
+  std::memcpy(&header, at, sizeof(header));
+  Marked marked{.stream = stream, .blocks = {}};
+  for (std::size_t i = 0; i < header.block_count; ++i) {
+    std::memcpy(&marked.blocks.emplace_back(), at + sizeof(header) + i * sizeof(shm::BlockDescriptor),
+                sizeof(shm::BlockDescriptor));
+  }
+  if (outcome == shm::RingWriter::Retraction::kClaimed) {
+    marked_.push_back(std::move(marked));
+    return false;
+  }
+  take_back(marked.blocks);
+  ++counters_.requests_retracted;
+  return true;
+}
+
+void LaneTransport::settle_retraction(std::uint64_t stream, bool unseen) {
+  for (Marked& marked : marked_) {
+    if (marked.stream != stream) continue;
+    if (unseen) take_back(marked.blocks);
+    std::swap(marked, marked_.back());
+    marked_.pop_back();
+    return;
+  }
+}
+
+void LaneTransport::take_back(std::span<const shm::BlockDescriptor> blocks) noexcept {
+  for (const shm::BlockDescriptor& block : blocks) {
+    if ((block.segment & shm::kReturnedBit) != 0) {
+      lane_->release(block.token);  // the peer's, which was to go home
+    } else {
+      lane_->unlend(block.token);
+    }
+  }
 }
 
 Transport::Got LaneTransport::violation(const char* what) {
@@ -310,6 +356,24 @@ Transport::Got LaneTransport::take_fin(const shm::RecordHeader& header) {
   return Got::kFin;
 }
 
+// Its blocks belong to its sender again: they are neither looked at nor returned.
+Transport::Got LaneTransport::take_retracted(const shm::RecordView& record, Message& message) {
+  Fds fds;
+  if (record.header.fd_count != 0 && !take_fds(record.header, fds)) return Got::kBroken;
+  message.stream_ = record.header.stream;
+  return Got::kRetracted;
+}
+
+Transport::Got LaneTransport::take_note(const shm::RecordHeader& header, Message& message) {
+  if (header.fd_count != 0 || header.block_count != 0 || header.inline_bytes != 0) {
+    return violation("record.kind: a note carries something");
+  }
+  message.type_ = header.type;
+  message.flags_ = header.flags;
+  message.stream_ = header.stream;
+  return header.kind == shm::RecordKind::kCredit ? Got::kCredit : Got::kCancel;
+}
+
 Transport::Got LaneTransport::try_receive(Message& message) {
   while (true) {
     shm::RecordView record;
@@ -320,13 +384,19 @@ Transport::Got LaneTransport::try_receive(Message& message) {
     }
     Got got = Got::kEmpty;  // goes on with the next record
     switch (record.header.kind) {
-      case shm::RecordKind::kMessage: got = take_message(record, message); break;
+      case shm::RecordKind::kMessage:
+        got = first_of_request(record.header) && lane_->reader().claim_retracted()
+                  ? take_retracted(record, message)
+                  : take_message(record, message);
+        break;
+      case shm::RecordKind::kCredit:
+      case shm::RecordKind::kCancel: got = take_note(record.header, message); break;
       case shm::RecordKind::kFin: got = take_fin(record.header); break;
       case shm::RecordKind::kSegment:
         if (!adopt_segment(record)) got = Got::kBroken;
         break;
       case shm::RecordKind::kPad: break;  // never shown
-      default: got = violation("record.kind"); break;
+      case shm::RecordKind::kRetire: got = violation("record.kind"); break;
     }
     lane_->reader().pop();
     if (got != Got::kEmpty) return got;

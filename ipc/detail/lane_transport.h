@@ -5,7 +5,10 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
+#include <vector>
 
+#include "absl/container/inlined_vector.h"
 #include "wharf/ipc/detail/packet_socket.h"
 #include "wharf/ipc/detail/transport.h"
 #include "wharf/shm/lane.h"
@@ -20,8 +23,19 @@ class LaneTransport final : public Transport {
 
   Sent try_send(Outgoing& outgoing) override;
   Got try_receive(Message& message) override;
+  bool retract(std::uint64_t position, std::uint64_t stream) override;
+  void settle_retraction(std::uint64_t stream, bool unseen) override;
 
  private:
+  // A request that we want back and the peer has claimed: its blocks are ours if the peer's reply says so.
+  struct Marked {
+    std::uint64_t stream;
+    absl::InlinedVector<shm::BlockDescriptor, 2> blocks;
+  };
+  // Of those at once; beyond it a request that is claimed is not marked.
+  static constexpr std::size_t kMarkedCountMax = 1024;
+  void take_back(std::span<const shm::BlockDescriptor> blocks) noexcept;
+
   // How the parts of a message travel.
   struct Plan {
     std::size_t inline_part_count = 0;  // from the first part on: copied into the ring
@@ -39,6 +53,8 @@ class LaneTransport final : public Transport {
   Sent announce_segments();
   Sent send_fds(std::span<const runtime::UniqueFd> fds);
 
+  Got take_retracted(const shm::RecordView& record, Message& message);
+  Got take_note(const shm::RecordHeader& header, Message& message);
   Got take_fin(const shm::RecordHeader& header);
   Got take_message(const shm::RecordView& record, Message& message);
   std::uint32_t last_packet_sequence() const noexcept;
@@ -50,6 +66,7 @@ class LaneTransport final : public Transport {
   const shm::Ref<shm::Lane> lane_;
   PacketSocket& socket_;
   const std::size_t inline_bytes_max_;
+  std::vector<Marked> marked_;
 };
 
 }  // namespace wharf::ipc::detail

@@ -29,6 +29,7 @@ void Link::start(Handshaken handshaken) {
   own_doorbell_ = std::move(handshaken.own_doorbell);
   peer_doorbell_ = std::move(handshaken.peer_doorbell);
   message_bytes_max_ = handshaken.message_bytes_max;
+  peer_stream_window_ = handshaken.stream_window;
   if (lane_) {
     transport_ = std::make_unique<LaneTransport>(lane_, *socket_, handshaken.inline_bytes_max, counters_);
     doorbell_watch_ = std::make_unique<DoorbellWatch>(*this);
@@ -40,8 +41,6 @@ void Link::start(Handshaken handshaken) {
 }
 
 // ---- The tasks' side; sending and receiving are in link_send.cc and link_receive.cc ----
-
-void Link::forget_call(const Sender& caller) noexcept { calls_.remove(caller.outgoing.stream); }
 
 bool Link::try_borrow(Borrower& borrower) {
   if (ended()) {
@@ -112,7 +111,7 @@ bool Link::poll() noexcept {
   bool any = false;
   if (lane_) any = collect_returned();
   if (!ended() && !borrowers_.empty()) lend_waiting();
-  if (!ended() && !dropped_.empty()) send_dropped_answers();
+  if (!ended() && !notes_.empty()) send_notes();
   if (!ended() && !senders_.empty()) send_waiting();
   socket_writable_ = false;
   any |= receive_waiting();
@@ -122,7 +121,7 @@ bool Link::poll() noexcept {
 std::uint64_t Link::wants() const noexcept {
   std::uint64_t wants = 0;
   if (wants_messages()) wants |= shm::kWantMessages;
-  if (!senders_.empty() || !dropped_.empty()) wants |= send_wants_;
+  if (!senders_.empty() || !notes_.empty()) wants |= send_wants_;
   if (!borrowers_.empty()) wants |= shm::kWantMemory;
   return wants;
 }
@@ -229,7 +228,8 @@ void Link::end(Status why) noexcept {
   own_doorbell_.reset();
   peer_doorbell_.reset();
   resume_with(senders_, status_);
-  resume_with(callers_, status_);
+  fail_calls(status_);
+  for (const auto& [stream, serving] : servings_) serving->fail(status_);
   while (coro::detail::Wait* wait = borrowers_.first()) {
     static_cast<Borrower*>(wait)->result = status_;
     borrowers_.resume(*wait);
@@ -249,6 +249,7 @@ void Link::close() noexcept {
     end(absl::UnavailableError("this side has closed the port"));
   }
   parked_.clear();  // requests among them hold a Ref to this link
+  servings_.clear();
 }
 
 PortCounters Link::counters() const noexcept {

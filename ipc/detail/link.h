@@ -9,16 +9,19 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
-#include <vector>
+#include <unordered_map>
 
 #include "wharf/coro/detail/wait.h"
 #include "wharf/coro/event.h"
+#include "wharf/ipc/call.h"
 #include "wharf/ipc/counters.h"
 #include "wharf/ipc/detail/call_table.h"
+#include "wharf/ipc/detail/caller.h"
 #include "wharf/ipc/detail/handshake.h"
 #include "wharf/ipc/detail/packet_socket.h"
 #include "wharf/ipc/detail/port_wait.h"
 #include "wharf/ipc/detail/queue.h"
+#include "wharf/ipc/detail/serving.h"
 #include "wharf/ipc/detail/transport.h"
 #include "wharf/ipc/options.h"
 #include "wharf/runtime/poller.h"
@@ -31,13 +34,22 @@ namespace wharf::ipc::detail {
 // Of the text that explains an error to the peer; longer ones are cut.
 inline constexpr std::size_t kErrorTextBytesMax = 512;
 
-// A task that sends a message; one that calls then waits for the reply.
+// A task that sends a message.
 struct Sender : PortWait {
   Outgoing outgoing;
-  bool is_call = false;
+  Caller* caller = nullptr;    // of the request that the message begins
+  bool awaits_reply = false;  // the task goes on waiting, for the reply
   bool sent = false;
   Status result;
-  std::optional<Message> reply;
+};
+
+// Something short that the link says by itself. It waits for room without a task.
+struct Note {
+  shm::RecordKind kind = shm::RecordKind::kMessage;  // kMessage: the answer to a request that nobody answers
+  std::uint8_t flags = 0;
+  std::uint32_t type = 0;  // of an answer: its status code; of a credit: how many parts
+  std::uint64_t stream = 0;
+  const char* text = "";   // of an answer
 };
 
 // A task that waits for a message.
@@ -70,14 +82,26 @@ class Link final : public shm::RefCounted, private runtime::Poller, private shm:
   coro::detail::WaitList& borrowers() noexcept { return borrowers_; }
   // Somebody waits from now on: the reactor looks at the link every turn, until it sleeps.
   void look_out() noexcept;
-  void forget_call(const Sender& caller) noexcept;
   // A wait has ended without success: says why, and whoever waits behind it may go on.
   Status gave_up(const PortWait& wait, const char* operation) noexcept;
 
-  // A request has its answer.
-  void request_answered() noexcept { --open_requests_; }
-  // Answers a request without waiting: what finds no room is sent as soon as there is some.
-  void answer_dropped(std::uint64_t stream) noexcept;
+  // ---- Calls: link_calls.cc ----
+  // Nobody waits for its replies any more.
+  void forget_call(const Caller& caller) noexcept { calls_.remove(caller.stream); }
+  // Takes the request of a registered caller back if it can, and forgets it. Otherwise tells the peer that the replies are
+  // no longer wanted; the caller stays registered.
+  CancelOutcome cancel_call(Caller& caller) noexcept;
+  // Errors: ResourceExhausted  call_count_max calls are unanswered
+  Status check_call_count();
+  // Units: `flag` says whose stream it is, as in a record.
+  void give_credit(shm::RecordFlag flag, std::uint64_t stream, std::uint32_t part_count);
+  std::uint32_t peer_stream_window() const noexcept { return peer_stream_window_; }
+  // A request that comes, or is answered, in parts has a Serving. The first makes it if need be; the second may give null.
+  shm::Ref<Serving> serving(std::uint64_t stream);
+  shm::Ref<Serving> find_serving(std::uint64_t stream) const noexcept;
+  // A request has its answer; or never gets one, and answers itself.
+  void request_answered(std::uint64_t stream) noexcept;
+  void request_dropped(std::uint64_t stream) noexcept;
   shm::Lane::Owner& lane_owner() noexcept { return *this; }
 
   coro::Event& ended_event() noexcept { return ended_; }
@@ -105,15 +129,24 @@ class Link final : public shm::RefCounted, private runtime::Poller, private shm:
 
   bool send_now(Sender& sender);
   void send_waiting();
-  void send_dropped_answers() noexcept;
+  void send_notes() noexcept;
   void lend_waiting();
   bool collect_returned();
   void check_returned();
   bool receive_waiting();
   Transport::Got take(Message& message);
+  bool accept(Transport::Got got, Message& message);
   void dispatch(Message message);
-  void handle_reply(Message message);
   bool wants_messages() const noexcept;
+
+  bool accept_request(Message& message);
+  void accept_part(Message part);
+  void accept_reply(Message reply);
+  void accept_note(Transport::Got got, const Message& note);
+  void reserve_notes();
+  void note(const Note& note) noexcept;
+  void answer(std::uint64_t stream, StatusCode code, const char* text, std::uint8_t flags = 0) noexcept;
+  void fail_calls(const Status& why) noexcept;
   std::uint64_t wants() const noexcept;
   void drain_and_end();
   static Status no_reply_can_come();
@@ -143,15 +176,17 @@ class Link final : public shm::RefCounted, private runtime::Poller, private shm:
   coro::detail::WaitList callers_;
   coro::detail::WaitList receivers_;
   coro::detail::WaitList borrowers_;
-  CallTable<Sender> calls_;
+  CallTable<Caller> calls_;
   Queue<Message> parked_;  // arrived before anybody asked, ahead of replies
-  std::vector<std::uint64_t> dropped_;  // requests whose automatic answer found no room yet
-  std::size_t open_requests_ = 0;       // received and not answered: dropped_ has room for all of them
+  Queue<Note> notes_;      // that have found no room yet
+  std::size_t open_requests_ = 0;  // received and not answered: notes_ has room for an answer to each
+  std::unordered_map<std::uint64_t, shm::Ref<Serving>> servings_;  // by the peer's stream
 
   std::uint32_t turn_messages_left_;
-  std::uint64_t send_wants_ = 0;  // shm::Want: what the first sender, and dropped answers, found too little of
+  std::uint64_t send_wants_ = 0;  // shm::Want: what the first sender, and notes, found too little of
   std::uint64_t owed_ring_ = 0;  // published, and not rung for yet
   std::size_t message_bytes_max_ = 0;
+  std::uint32_t peer_stream_window_ = 1;
   bool socket_readable_ = false;
   bool socket_writable_ = false;
   bool peer_gone_ = false;     // the socket has ended; what was published is still to be read

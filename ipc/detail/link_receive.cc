@@ -12,73 +12,85 @@ bool Link::try_receive(Receiver& receiver) {
     return true;
   }
   if (ended() || fin_received_) return true;
-  if (!receivers_.empty()) return false;
-  while (turn_messages_left_ != 0) {
-    Message message;
-    const Got got = take(message);
-    if (got == Got::kEmpty) return false;
-    if (got != Got::kMessage) return ended() || fin_received_;
-    if ((message.flags_ & shm::kFlagReply) == 0) {
-      receiver.message.emplace(std::move(message));
-      return true;
-    }
-    handle_reply(std::move(message));
-  }
-  return false;
+  if (!receivers_.empty() || turn_messages_left_ == 0) return false;
+  Message message;
+  const Got got = take(message);
+  if (got == Got::kMessage) receiver.message.emplace(std::move(message));
+  return got == Got::kMessage || ended() || fin_received_;
 }
 
-// Takes the next message, and handles what is none. On kFin, kEnd and kBroken the link knows already.
+// Takes the next message for receive(), and handles what is none. On kFin, kEnd and kBroken the link knows already.
 Got Link::take(Message& message) {
   if (!lane_ && !socket_readable_) return Got::kEmpty;
-  const Got got = transport_->try_receive(message);
-  switch (got) {
-    case Got::kMessage:
-      if (turn_messages_left_ != 0) --turn_messages_left_;
-      if ((message.flags_ & shm::kFlagRequest) != 0) {
-        if (dropped_.capacity() <= ++open_requests_) dropped_.reserve(2 * open_requests_ + 16);
-        message.obligation_ = Obligation(shm::Ref<Link>(this), message.stream_);
-      }
-      publish_early();
-      break;
-    case Got::kEmpty: socket_readable_ = false; break;
-    case Got::kBusy: turn_messages_left_ = 0; break;
-    case Got::kFin:
-      fin_received_ = true;
-      receivers_.resume_all();
-      resume_with(callers_, no_reply_can_come());
-      break;
-    case Got::kEnd: peer_gone_ = true; break;
-    case Got::kBroken: end(transport_->status()); break;
+  while (true) {
+    const Got got = transport_->try_receive(message);
+    switch (got) {
+      case Got::kMessage:
+      case Got::kRetracted:
+      case Got::kCredit:
+      case Got::kCancel:
+        if (turn_messages_left_ != 0) --turn_messages_left_;
+        publish_early();
+        if (accept(got, message)) return Got::kMessage;
+        if (ended()) return Got::kBroken;
+        if (turn_messages_left_ == 0) return Got::kBusy;
+        message = Message();
+        continue;
+      case Got::kEmpty: socket_readable_ = false; break;
+      case Got::kBusy: turn_messages_left_ = 0; break;
+      case Got::kFin:
+        fin_received_ = true;
+        receivers_.resume_all();
+        fail_calls(no_reply_can_come());
+        break;
+      case Got::kEnd: peer_gone_ = true; break;
+      case Got::kBroken: end(transport_->status()); break;
+    }
+    return got;
   }
-  return got;
 }
 
-void Link::handle_reply(Message message) {
-  Sender* caller = calls_.find(message.stream_);
-  if (caller == nullptr || !caller->waiting() || !caller->sent) return;  // it has given up
-  calls_.remove(message.stream_);
-  caller->reply.emplace(std::move(message));
-  callers_.resume(*caller);
+// True if `message` is for receive().
+bool Link::accept(Got got, Message& message) {
+  switch (got) {
+    case Got::kRetracted:
+      answer(message.stream_, StatusCode::kCancelled, "call: the request was taken back", shm::kFlagRetracted);
+      return false;
+    case Got::kCredit:
+    case Got::kCancel: accept_note(got, message); return false;
+    default: break;
+  }
+  if ((message.flags_ & shm::kFlagReply) != 0) {
+    accept_reply(std::move(message));
+    return false;
+  }
+  if ((message.flags_ & shm::kFlagContinued) != 0) {
+    accept_part(std::move(message));
+    return false;
+  }
+  return (message.flags_ & shm::kFlagRequest) == 0 || accept_request(message);
 }
 
 bool Link::wants_messages() const noexcept {
   if (!receivers_.empty()) return true;
-  return !callers_.empty() && parked_.size() < options_.parked_count_max;
+  // What stands before the reply, or the part, that somebody waits for is parked.
+  return (calls_.size() != 0 || !servings_.empty()) && parked_.size() < options_.parked_count_max;
 }
 
 bool Link::receive_waiting() {
   bool any = false;
   while (wants_messages() && turn_messages_left_ != 0 && !ended()) {
+    const std::uint32_t left = turn_messages_left_;
     Message message;
-    if (take(message) != Got::kMessage) break;
-    any = true;
+    const Got got = take(message);
+    any |= turn_messages_left_ != left;
+    if (got != Got::kMessage) break;
     dispatch(std::move(message));
   }
   return any;
 }
 
 void Link::dispatch(Message message) {
-  if ((message.flags_ & shm::kFlagReply) != 0) return handle_reply(std::move(message));
   if (receivers_.empty()) {
     parked_.push(std::move(message));
     return;

@@ -19,9 +19,9 @@ bool Link::try_send(Sender& sender) {
     sender.result = absl::InvalidArgumentError("send: the payload is larger than message_bytes_max allows");
     return true;
   }
-  if (sender.is_call && calls_.size() >= options_.call_count_max) {
-    sender.result = absl::ResourceExhaustedError("call: call_count_max calls are unanswered");
-    return true;
+  if (sender.caller != nullptr) {
+    sender.result = check_call_count();
+    if (!sender.result.ok()) return true;
   }
   if (senders_.empty() && turn_messages_left_ != 0) {
     --turn_messages_left_;
@@ -41,17 +41,19 @@ bool Link::send_now(Sender& sender) {
     sender.result = absl::FailedPreconditionError("send: this side has closed its sending");
     return true;
   }
-  if (sender.is_call && fin_received_) {
+  Caller* const caller = sender.caller;
+  if (caller != nullptr && fin_received_) {
     sender.result = no_reply_can_come();
     return true;
   }
-  if (sender.is_call && sender.outgoing.stream == 0) {
-    sender.outgoing.stream = calls_.add(sender);
+  if (caller != nullptr && caller->stream == 0) {
+    sender.outgoing.stream = caller->stream = calls_.add(*caller);
     sender.outgoing.flags |= shm::kFlagRequest;
   }
   switch (transport_->try_send(sender.outgoing)) {
     case Sent::kSent:
       sender.sent = true;
+      if (caller != nullptr) caller->request_sent(sender.outgoing.position);
       if (sender.outgoing.obligation) sender.outgoing.obligation.settle();
       if (sender.outgoing.kind == shm::RecordKind::kFin) fin_sent_ = true;
       publish_early();
@@ -74,23 +76,21 @@ bool Link::send_now(Sender& sender) {
   return false;
 }
 
-void Link::answer_dropped(std::uint64_t stream) noexcept {
-  --open_requests_;
+void Link::note(const Note& note) noexcept {
   if (ended() || fin_sent_) return;
-  dropped_.push_back(stream);  // reserved when the request came
-  send_dropped_answers();
-  if (!dropped_.empty()) look_out();
+  notes_.push(Note(note));
+  send_notes();
+  if (!notes_.empty()) look_out();
 }
 
-void Link::send_dropped_answers() noexcept {
-  while (!dropped_.empty() && !ended()) {
-    Outgoing answer;
-    answer.message = Message(static_cast<std::uint32_t>(StatusCode::kAborted), "the request was dropped unanswered");
-    answer.flags = shm::kFlagReply | shm::kFlagError;
-    answer.stream = dropped_.back();
+void Link::send_notes() noexcept {
+  while (!notes_.empty() && !ended()) {
     // A sender whose fragments are on their way goes first.
     if (!senders_.empty() && static_cast<Sender*>(senders_.first())->outgoing.begun) return;
-    const Sent sent = transport_->try_send(answer);
+    const Note& note = notes_.front();
+    Outgoing outgoing{.kind = note.kind, .flags = note.flags, .stream = note.stream};
+    outgoing.message = Message(note.type, std::string_view(note.text));
+    const Sent sent = transport_->try_send(outgoing);
     if (sent == Sent::kBroken) return broken();
     if (sent == Sent::kNoSpace) send_wants_ |= shm::kWantSpace;
     if (sent == Sent::kNoMemory) send_wants_ |= shm::kWantMemory;
@@ -98,7 +98,7 @@ void Link::send_dropped_answers() noexcept {
       writable_watch_ = std::make_unique<WritableWatch>(*this);
     }
     if (sent != Sent::kSent && sent != Sent::kRefused) return;
-    dropped_.pop_back();
+    notes_.pop();
     publish_early();
   }
 }
@@ -108,7 +108,7 @@ void Link::send_waiting() {
     auto& sender = *static_cast<Sender*>(senders_.first());
     --turn_messages_left_;
     if (!send_now(sender) || ended()) return;
-    if (sender.sent && sender.is_call) {
+    if (sender.sent && sender.awaits_reply) {
       senders_.remove(sender);
       callers_.add(sender);
       sender.release();
@@ -116,7 +116,7 @@ void Link::send_waiting() {
       senders_.resume(sender);
     }
   }
-  if (senders_.empty() && dropped_.empty()) writable_watch_.reset();
+  if (senders_.empty() && notes_.empty()) writable_watch_.reset();
 }
 
 }  // namespace wharf::ipc::detail

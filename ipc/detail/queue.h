@@ -17,23 +17,28 @@ class Queue {
   std::size_t size() const noexcept { return size_; }
 
   void push(T&& item) {
-    if (size_ == slots_.size()) grow();
+    if (size_ == slots_.size()) grow(2 * size_ + 4);
     slots_[(first_ + size_++) % slots_.size()] = std::move(item);
   }
   // Precondition: !empty().
+  const T& front() const noexcept { return slots_[first_]; }
   T pop() noexcept {
     T item = std::exchange(slots_[first_], T());
     first_ = (first_ + 1) % slots_.size();
     --size_;
     return item;
   }
+  // Room for `count` elements, so that push() does not allocate.
+  void reserve(std::size_t count) {
+    if (slots_.size() < count) grow(2 * count + 4);
+  }
   void clear() noexcept {
     while (!empty()) pop();
   }
 
  private:
-  void grow() {
-    std::vector<T> larger(2 * slots_.size() + 4);
+  void grow(std::size_t slot_count) {
+    std::vector<T> larger(slot_count);
     for (std::size_t i = 0; i < size_; ++i) larger[i] = std::move(slots_[(first_ + i) % slots_.size()]);
     slots_ = std::move(larger);
     first_ = 0;

@@ -30,6 +30,15 @@ std::size_t slice(const Message& message, std::size_t from, std::size_t bytes_ma
   return count;
 }
 
+PacketKind packet_kind(shm::RecordKind kind) noexcept {
+  switch (kind) {
+    case shm::RecordKind::kFin: return PacketKind::kFin;
+    case shm::RecordKind::kCredit: return PacketKind::kCredit;
+    case shm::RecordKind::kCancel: return PacketKind::kCancel;
+    default: return PacketKind::kMessage;
+  }
+}
+
 }  // namespace
 
 SocketTransport::SocketTransport(PacketSocket& socket, std::size_t packet_bytes_max,
@@ -49,9 +58,7 @@ Transport::Sent SocketTransport::try_send(Outgoing& outgoing) {
     std::array<iovec, kPartsPerPacketMax> parts;
     const std::size_t part_count = slice(message, outgoing.sent_bytes, packet_bytes_max_, parts);
     PacketHeader header{};
-    header.kind = outgoing.kind == shm::RecordKind::kFin ? PacketKind::kFin
-                  : outgoing.begun                       ? PacketKind::kMore
-                                                         : PacketKind::kMessage;
+    header.kind = outgoing.begun ? PacketKind::kMore : packet_kind(outgoing.kind);
     header.flags = outgoing.flags;
     header.type = message.type_;
     header.stream = outgoing.stream;
@@ -139,6 +146,15 @@ Transport::Got SocketTransport::take_fin() {
   return Got::kFin;
 }
 
+Transport::Got SocketTransport::take_note(Message& message) {
+  const PacketHeader& header = socket_.header();
+  if (header.fd_count != 0 || !socket_.payload().empty()) return violation("packet.kind: a note carries something");
+  message.type_ = header.type;
+  message.flags_ = header.flags;
+  message.stream_ = header.stream;
+  return header.kind == PacketKind::kCredit ? Got::kCredit : Got::kCancel;
+}
+
 Transport::Got SocketTransport::try_receive(Message& message) {
   for (std::size_t packet_count = 0; packet_count < kPacketsPerTurnMax; ++packet_count) {
     ++counters_.socket_receives;
@@ -153,6 +169,8 @@ Transport::Got SocketTransport::try_receive(Message& message) {
       case PacketKind::kMessage: got = take_first(message); break;
       case PacketKind::kMore: got = take_more(message); break;
       case PacketKind::kFin: got = take_fin(); break;
+      case PacketKind::kCredit:
+      case PacketKind::kCancel: got = take_note(message); break;
       default: got = violation("packet.kind: not on a link without shared memory"); break;
     }
     if (got != Got::kEmpty) return got;

@@ -21,11 +21,15 @@ class SocketTransport final : public Transport {
 
   Sent try_send(Outgoing& outgoing) override;
   Got try_receive(Message& message) override;
+  // What the kernel has, the peer gets.
+  bool retract(std::uint64_t, std::uint64_t) override { return false; }
+  void settle_retraction(std::uint64_t, bool) override {}
 
  private:
   Got take_first(Message& message);
   Got take_more(Message& message);
   Got take_fin();
+  Got take_note(Message& message);
   Got violation(const char* what);
   Got complete(Message& message) noexcept;
 

@@ -22,6 +22,7 @@ struct Outgoing {
   std::uint64_t stream = 0;
   std::size_t sent_bytes = 0;  // of the payload, in fragments
   bool begun = false;          // a fragment is out: the rest must follow
+  std::uint64_t position = 0;  // once it is sent: for retract()
   Status refusal;              // why try_send() said kRefused
   Obligation obligation;       // of a reply: owed until it is sent
 };
@@ -42,8 +43,15 @@ class Transport {
   // same one must be tried again before any other, once it has begun.
   virtual Sent try_send(Outgoing& outgoing) = 0;
 
+  // Takes back a request that the peer has not claimed. True: its memory is ours again. False: the peer has it, and
+  // settle_retraction() is to be told of its last reply.
+  virtual bool retract(std::uint64_t position, std::uint64_t stream) = 0;
+  // The last reply to `stream` has come. `unseen`: the peer did not look at the request, so its memory is ours again.
+  virtual void settle_retraction(std::uint64_t stream, bool unseen) = 0;
+
+  // kRetracted: a request that its sender has taken back; only its stream is set. kCredit, kCancel: as the record of that name.
   // kBusy: not empty, but enough for one turn. kEnd: the socket's end, seen by a transport that reads the socket.
-  enum class Got { kMessage, kFin, kEmpty, kBusy, kEnd, kBroken };
+  enum class Got { kMessage, kRetracted, kCredit, kCancel, kFin, kEmpty, kBusy, kEnd, kBroken };
   // Receives the next message.
   virtual Got try_receive(Message& message) = 0;
 

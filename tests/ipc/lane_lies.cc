@@ -49,6 +49,7 @@ void announce(RawLink& link, runtime::UniqueFd fd) {
   RecordHeader header{};
   header.kind = RecordKind::kSegment;
   header.fd_count = 1;
+  header.fds_sequence = static_cast<std::uint32_t>(link.next_sequence() - 1);
   link.write_record(header);
 }
 
@@ -105,6 +106,21 @@ constexpr Lie kLies[] = {
      [](RawLink& link) {
        link.send_packet({.kind = PacketKind::kFds}, "", fds_of(numbered_file(1)));
        write_changed(link, [](RecordHeader& header) { header.fd_count = 2; });
+     }},
+    {"DescriptorsOfAnotherPacket", true, "record.fds_sequence",
+     [](RawLink& link) {
+       link.send_packet({.kind = PacketKind::kFds}, "", fds_of(numbered_file(1)));
+       write_changed(link, [&link](RecordHeader& header) {
+         header.fd_count = 1;
+         header.fds_sequence = static_cast<std::uint32_t>(link.next_sequence());
+       });
+     }},
+    {"CreditWithPayload", true, "record.kind",
+     [](RawLink& link) {
+       write_changed(link, [](RecordHeader& header) {
+         header.kind = RecordKind::kCredit;
+         header.inline_bytes = 1;
+       });
      }},
     {"DescriptorsInAMessagePacket", true, "record.fd_count",
      [](RawLink& link) {

@@ -240,7 +240,7 @@ TEST_F(PacketSocketTest, ABadHeaderIsNamedAndWhatCameWithItIsClosed) {
   const std::vector<std::pair<const char*, Change>> changes = {
       {"packet.kind", [](PacketHeader& header) { header.kind = PacketKind{0}; }},
       {"packet.kind", [](PacketHeader& header) { header.kind = PacketKind{200}; }},
-      {"packet.flags", [](PacketHeader& header) { header.flags = 8; }},
+      {"packet.flags", [](PacketHeader& header) { header.flags = 64; }},
       {"packet.reserved", [](PacketHeader& header) { header.reserved0 = 1; }},
       {"packet.fragment_bytes", [](PacketHeader& header) { ++header.fragment_bytes; }},
       {"packet.fragment_bytes", [](PacketHeader& header) { header.fragment_bytes = UINT32_MAX; }},
