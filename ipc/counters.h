@@ -27,7 +27,8 @@ struct PortCounters {
   std::uint64_t doorbells_rung = 0;
   std::uint64_t socket_sends = 0;
   std::uint64_t socket_receives = 0;
-  // Wakes by the peer's doorbell.
+  // Times that it was left to its doorbell; wakes by the peer's ring.
+  std::uint64_t sleeps = 0;
   std::uint64_t wakes = 0;
   // Times that a send, or a loan, had to wait.
   std::uint64_t waits = 0;

@@ -3,7 +3,8 @@
 //
 // A life: the owner calls Reactor::make_hot when there may be work, poll() is called each turn; when
 // the reactor has nothing to do, it spins for a while, then calls prepare_sleep(), and the poller is
-// cold until its doorbell (a Watch, whose on_ready calls make_hot) rings.
+// cold until its doorbell (a Watch, whose on_ready calls make_hot) rings. So is one that has brought
+// nothing for many turns, while others kept the reactor awake.
 //
 // Threads: the reactor's.
 #pragma once
@@ -39,8 +40,13 @@ class Poller : private detail::ListNode<detail::HotTag>,
   // it could not do it puts off by calling flush_later() again; the reactor does not sleep meanwhile.
   virtual void flush() noexcept = 0;
 
-  // False: spinning for this one makes no sense now, because its peer needs the same cpu.
-  virtual bool may_spin() const noexcept = 0;
+  // What it is worth now to spin for this one.
+  enum class Spinning : std::uint8_t {
+    kUseful,   // its peer runs on another cpu, and may bring something at any moment
+    kUseless,  // its peer rests, or would ring anyway
+    kHarmful,  // its peer needs this cpu: the reactor does not spin, whatever the others say
+  };
+  virtual Spinning spinning() const noexcept = 0;
 
  protected:
   Poller() noexcept = default;
@@ -50,7 +56,8 @@ class Poller : private detail::ListNode<detail::HotTag>,
   friend class Reactor;
   template <class, class>
   friend class detail::List;
-  std::uint64_t round_ = 0;  // in which it was last polled
+  std::uint64_t round_ = 0;            // in which it was last polled
+  std::uint32_t idle_turn_count_ = 0;  // since it became hot, or brought something
 };
 
 }  // namespace wharf::runtime

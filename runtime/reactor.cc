@@ -14,6 +14,10 @@ namespace {
 // many rounds of spinning.
 constexpr std::uint32_t kLookPeriod = 32;
 
+// A poller that brought nothing for so many turns becomes cold. By then it has cost about what the ring
+// costs that makes it hot again: a few microseconds.
+constexpr std::uint32_t kIdleTurnsMax = 256;
+
 WHARF_NOINLINE Reactor*& current_reactor() noexcept {
   static thread_local Reactor* current = nullptr;
   return current;
@@ -38,21 +42,28 @@ StatusOr<std::unique_ptr<Reactor>> Reactor::create(ReactorOptions options) {
   if (options.turn_budget_frames == 0) {
     return make_status(StatusCode::kInvalidArgument, "reactor: turn_budget_frames is 0");
   }
+  if (options.spin_ns < 0 && options.spin_ns != kSpinMeasured) {
+    return make_status(StatusCode::kInvalidArgument, "reactor: spin_ns is negative");
+  }
   StatusOr<std::unique_ptr<Backend>> backend =
       detail::UringBackend::create(options.ring_entries, options.operations_max);
   if (!backend.ok()) return backend.status();
-  return create_on(*std::move(backend), options);
+  const detail::SleepPrice price =
+      options.spin_ns == kSpinMeasured ? detail::measure_sleep_price(**backend) : detail::SleepPrice();
+  return std::unique_ptr<Reactor>(new Reactor(*std::move(backend), options, price));
 }
 
 std::unique_ptr<Reactor> Reactor::create_on(std::unique_ptr<Backend> backend,
                                             ReactorOptions options) {
-  return std::unique_ptr<Reactor>(new Reactor(std::move(backend), options));
+  return std::unique_ptr<Reactor>(new Reactor(std::move(backend), options, detail::SleepPrice()));
 }
 
-Reactor::Reactor(std::unique_ptr<Backend> backend, const ReactorOptions& options) noexcept
+Reactor::Reactor(std::unique_ptr<Backend> backend, const ReactorOptions& options,
+                 const detail::SleepPrice& sleep_price) noexcept
     : options_(options),
       backend_(std::move(backend)),
-      spin_policy_(options.spin_ns),
+      spin_policy_(options.spin_ns == kSpinMeasured ? detail::SpinPolicy(sleep_price)
+                                                    : detail::SpinPolicy(options.spin_ns)),
       context_{this, stop_.token()} {
   now_ns_ = backend_->now_ns();
 }
@@ -61,7 +72,10 @@ Reactor::~Reactor() {
   check_thread();
   WHARF_CHECK(!running_, "a Reactor was destroyed inside its run()");
   posts_.drop_all();
-  const Running running(*this);  // drains what was abandoned since the last run()
+  {
+    const Running running(*this);  // drains what was abandoned since the last run()
+  }
+  gate_->close([](Reactor& reactor) { reactor.posts_.drop_all(); });
 }
 
 Reactor& Reactor::current() noexcept {
@@ -104,7 +118,7 @@ void Reactor::turn() noexcept {
   if (!posts_.empty()) run_posted();
   const std::size_t frames = run_ready(options_.turn_budget_frames);
   if (main_.done) return;
-  const bool moved = poll_hot();
+  const bool moved = poll_hot(1);
   flush_dirty();
   if (moved || !nothing_to_do()) {
     backend_->poll();
@@ -135,9 +149,10 @@ void Reactor::rest() noexcept {
   }
   if (prepare_sleep()) {
     made_hot_ = false;
-    backend_->wait(deadline_ns);
+    const std::size_t completed = backend_->wait(deadline_ns);
     now_ns_ = backend_->now_ns();
     since_look_count_ = 0;
+    if (completed == 0 && now_ns_ >= deadline_ns) spin_policy_.overslept(now_ns_ - deadline_ns);
     if (made_hot_) spin_policy_.woken_after(now_ns_ - idle_since_ns);
   }
   posts_.awake();
@@ -149,7 +164,8 @@ bool Reactor::spin(std::int64_t& idle_since_ns) noexcept {
   ++counters_.spins;
   std::int64_t limit_ns = 0;
   for (;;) {
-    if (poll_hot()) {
+    if (poll_hot(0)) {
+      ++counters_.spin_hits;
       spin_policy_.caught();
       return true;
     }
@@ -175,10 +191,13 @@ bool Reactor::spin(std::int64_t& idle_since_ns) noexcept {
 }
 
 bool Reactor::may_spin() noexcept {
+  bool useful = false;
   for (Poller* poller = hot_.first(); poller != nullptr; poller = hot_.next(*poller)) {
-    if (poller->may_spin()) return true;
+    const Poller::Spinning spinning = poller->spinning();
+    if (spinning == Poller::Spinning::kHarmful) return false;
+    if (spinning == Poller::Spinning::kUseful) useful = true;
   }
-  return false;
+  return useful;
 }
 
 // Lets every hot poller announce the sleep. False: there is work.
@@ -191,23 +210,39 @@ bool Reactor::prepare_sleep() noexcept {
   return nothing_to_do() && hot_.empty();
 }
 
-bool Reactor::poll_hot() noexcept {
+// `turn_count`: how many turns this is for those that bring nothing: none while the reactor spins.
+bool Reactor::poll_hot(std::uint32_t turn_count) noexcept {
   bool moved = false;
   ++round_;
   for (Poller* poller = hot_.first(); poller != nullptr; poller = poll_next_) {
     poll_next_ = hot_.next(*poller);
     if (poller->round_ == round_) continue;  // it became hot during this round
     poller->round_ = round_;
-    if (poller->poll()) moved = true;
+    if (poller->poll()) {
+      moved = true;
+      poller->idle_turn_count_ = 0;
+    } else if ((poller->idle_turn_count_ += turn_count) > kIdleTurnsMax) {
+      age(*poller);
+    }
   }
   poll_next_ = nullptr;
   return moved;
+}
+
+// It has brought nothing for long: cold from here on, if it finds nothing now either.
+void Reactor::age(Poller& poller) noexcept {
+  poller.idle_turn_count_ = 0;
+  if (options_.spin_ns == kSpinAlways || !HotList::linked(poller)) return;
+  if (!poller.prepare_sleep() || !HotList::linked(poller)) return;
+  make_cold(poller);
+  ++counters_.pollers_aged;
 }
 
 void Reactor::make_hot(Poller& poller) noexcept {
   made_hot_ = true;
   if (HotList::linked(poller)) return;
   poller.round_ = round_;
+  poller.idle_turn_count_ = 0;
   hot_.push_back(poller);
 }
 
@@ -267,6 +302,7 @@ ReactorCounters Reactor::counters() const noexcept {
   counters.enters = kernel.enters;
   counters.sleeps = kernel.sleeps;
   counters.completions = kernel.completions;
+  counters.spin_ns = spin_policy_.spin_ns();
   return counters;
 }
 

@@ -27,6 +27,7 @@
 #include "wharf/runtime/detail/spin_policy.h"
 #include "wharf/runtime/detail/timer_heap.h"
 #include "wharf/runtime/poller.h"
+#include "wharf/runtime/post_gate.h"
 
 namespace wharf::runtime {
 
@@ -34,14 +35,17 @@ namespace detail {
 class Abandonable;
 }  // namespace detail
 
-// Never sleep while a poller is hot and may spin.
+// Never sleep while spinning for a hot poller is useful.
 inline constexpr std::int64_t kSpinAlways = kNever;
+// Spin for the price of a sleep: measured by create(), which takes less than a millisecond for it, and
+// kept up to date by every sleep that a timer ends.
+inline constexpr std::int64_t kSpinMeasured = -1;
 
 struct ReactorOptions {
   std::uint32_t ring_entries = 256;        // operations that one system call submits
   std::uint32_t operations_max = 8192;     // in flight at once, 32 bytes each; further ones wait
   std::uint32_t turn_budget_frames = 256;  // coroutines resumed before the kernel has its turn
-  std::int64_t spin_ns = 50'000;           // spent polling hot pollers before a sleep; 0: never
+  std::int64_t spin_ns = kSpinMeasured;    // spent polling hot pollers before a sleep; 0: never
 };
 
 struct ReactorCounters {
@@ -50,8 +54,11 @@ struct ReactorCounters {
   std::uint64_t completions = 0;     // of operations
   std::uint64_t sleeps = 0;          // of the enters: those that were allowed to sleep
   std::uint64_t spins = 0;           // times that it spun before it slept, or instead
+  std::uint64_t spin_hits = 0;       // of the spins: those in which a poller had work
+  std::uint64_t pollers_aged = 0;    // that became cold while the reactor was busy with others
   std::uint64_t posted = 0;          // things that post() brought
   std::int64_t longest_turn_ns = 0;  // where turns are cheap, of up to 32 together
+  std::int64_t spin_ns = 0;          // now: how long a spin lasts at most
 };
 
 class Reactor final : public coro::Executor {
@@ -94,6 +101,8 @@ class Reactor final : public coro::Executor {
   // Cost:      lock-free; a system call for the first one in a sleep. The second form allocates.
   void post(Posted& work) noexcept;
   void post(std::function<void()> function);
+  // For those who may still post when the reactor has gone: see post_gate.h.
+  const std::shared_ptr<PostGate>& gate() const noexcept { return gate_; }
 
   // Hot: polled every turn. Cold: not looked at. A new poller is cold. See poller.h.
   // Cost: O(1), no allocation; none if nothing changes.
@@ -136,7 +145,8 @@ class Reactor final : public coro::Executor {
     Reactor* outer_;
   };
 
-  Reactor(std::unique_ptr<Backend> backend, const ReactorOptions& options) noexcept;
+  Reactor(std::unique_ptr<Backend> backend, const ReactorOptions& options,
+          const detail::SleepPrice& sleep_price) noexcept;
 
   void drive() noexcept;
   void drain() noexcept;
@@ -145,7 +155,8 @@ class Reactor final : public coro::Executor {
   bool spin(std::int64_t& idle_since_ns) noexcept;
   bool prepare_sleep() noexcept;
   bool may_spin() noexcept;
-  bool poll_hot() noexcept;
+  bool poll_hot(std::uint32_t turn_count) noexcept;
+  void age(Poller& poller) noexcept;
   void flush_dirty() noexcept;
   bool nothing_to_do() const noexcept;
   void run_posted() noexcept;
@@ -158,6 +169,7 @@ class Reactor final : public coro::Executor {
   std::unique_ptr<Backend> backend_;
   detail::TimerHeap timers_;
   detail::PostQueue posts_;
+  const std::shared_ptr<PostGate> gate_ = std::make_shared<PostGate>(*this);
   HotList hot_;
   DirtyList dirty_;
   Poller* poll_next_ = nullptr;  // while poll_hot() goes through hot_

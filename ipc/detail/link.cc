@@ -141,16 +141,17 @@ bool Link::prepare_sleep() noexcept {
     lane_->sleeper().wake(this_cpu());
     return false;
   }
+  ++counters_.sleeps;
   return true;
 }
 
-bool Link::may_spin() const noexcept {
-  if (!lane_) return false;
+runtime::Poller::Spinning Link::spinning() const noexcept {
+  if (!lane_) return Spinning::kUseless;
   const shm::Ringer& ringer = lane_->ringer();
   bool known = false;
   const std::uint32_t peer_cpu = ringer.peer_cpu(known);
-  // A peer that rests is about to send nothing; one that needs this cpu cannot.
-  return !ringer.peer_rests() && !(known && peer_cpu == this_cpu());
+  if (ringer.peer_rests()) return Spinning::kUseless;
+  return known && peer_cpu == this_cpu() ? Spinning::kHarmful : Spinning::kUseful;
 }
 
 void Link::publish_early() noexcept {

@@ -123,7 +123,7 @@ class Link final : public shm::RefCounted, private runtime::Poller, private shm:
   bool poll() noexcept override;
   bool prepare_sleep() noexcept override;
   void flush() noexcept override;
-  bool may_spin() const noexcept override;
+  Spinning spinning() const noexcept override;
   // shm::Lane::Owner
   void on_lane_change() noexcept override;
 

@@ -35,12 +35,12 @@ class FakePoller final : public runtime::Poller {
     ++flushes;
     if (on_flush) on_flush();
   }
-  bool may_spin() const noexcept override { return spins; }
+  Spinning spinning() const noexcept override { return spins; }
 
   std::function<bool()> on_poll;
   std::function<bool()> on_sleep;
   std::function<void()> on_flush;
-  bool spins = true;
+  Spinning spins = Spinning::kUseful;
   int polls = 0;
   int sleeps = 0;
   int flushes = 0;

@@ -24,7 +24,7 @@ TEST_F(PollerTest, AColdPollerIsNeverLookedAt) {
 }
 
 TEST_F(PollerTest, APollerThatFindsWorkWhileItAnnouncesTheSleepKeepsTheReactorAwake) {
-  one_.spins = false;
+  one_.spins = Poller::Spinning::kUseless;
   one_.on_sleep = [this] { return one_.sleeps != 1; };
   one_.on_poll = [this] { return one_.polls == 2; };
   reactor_->make_hot(one_);
@@ -36,7 +36,7 @@ TEST_F(PollerTest, APollerThatFindsWorkWhileItAnnouncesTheSleepKeepsTheReactorAw
 }
 
 TEST_F(PollerTest, AllMustAgreeAndTheSleepersAreColdByThen) {
-  one_.spins = two_.spins = false;
+  one_.spins = two_.spins = Poller::Spinning::kUseless;
   two_.on_sleep = [this] { return two_.sleeps != 1; };
   reactor_->make_hot(one_);
   reactor_->make_hot(two_);
@@ -49,7 +49,7 @@ TEST_F(PollerTest, AllMustAgreeAndTheSleepersAreColdByThen) {
 }
 
 TEST_F(PollerTest, AWakeForAnotherReasonLeavesColdPollersCold) {
-  one_.spins = false;
+  one_.spins = Poller::Spinning::kUseless;
   reactor_->make_hot(one_);
   int sleeps = 0;
   kernel_->on_sleep = [&](std::int64_t) {
@@ -62,7 +62,7 @@ TEST_F(PollerTest, AWakeForAnotherReasonLeavesColdPollersCold) {
 }
 
 TEST_F(PollerTest, ADoorbellMakesItHotAgain) {
-  one_.spins = false;
+  one_.spins = Poller::Spinning::kUseless;
   one_.on_poll = [this] {
     if (one_.polls != 2) return false;
     end_.set();
@@ -76,7 +76,7 @@ TEST_F(PollerTest, ADoorbellMakesItHotAgain) {
 }
 
 TEST_F(PollerTest, WhatPrepareSleepWantsFlushedIsFlushedBeforeTheSleep) {
-  one_.spins = false;
+  one_.spins = Poller::Spinning::kUseless;
   one_.on_sleep = [this] {
     reactor_->flush_later(one_);
     return true;
@@ -93,7 +93,7 @@ TEST_F(PollerTest, WhatPrepareSleepWantsFlushedIsFlushedBeforeTheSleep) {
 }
 
 TEST_F(PollerTest, ReadyWorkFromAFlushPreventsTheSleep) {
-  one_.spins = false;
+  one_.spins = Poller::Spinning::kUseless;
   one_.on_sleep = [this] {
     reactor_->flush_later(one_);
     return true;
@@ -126,7 +126,7 @@ TEST_F(PollerTest, AFlushThatIsPutOffKeepsTheReactorAwake) {
 }
 
 TEST_F(PollerTest, PollersMayRemoveThemselvesAndOthersFromInsidePoll) {
-  for (FakePoller* poller : {&one_, &two_, &three_}) poller->spins = false;
+  for (FakePoller* poller : {&one_, &two_, &three_}) poller->spins = Poller::Spinning::kUseless;
   one_.on_poll = [this] {
     reactor_->remove(one_);
     reactor_->remove(two_);  // the next in line
@@ -143,7 +143,7 @@ TEST_F(PollerTest, PollersMayRemoveThemselvesAndOthersFromInsidePoll) {
 }
 
 TEST_F(PollerTest, OneThatComesAndGoesInsidePollIsPolledOnceARound) {
-  one_.spins = two_.spins = false;
+  one_.spins = two_.spins = Poller::Spinning::kUseless;
   one_.on_poll = [this] {
     reactor_->make_cold(one_);
     reactor_->make_hot(one_);
@@ -159,7 +159,7 @@ TEST_F(PollerTest, OneThatComesAndGoesInsidePollIsPolledOnceARound) {
 }
 
 TEST_F(PollerTest, PrepareSleepMayRemoveThePoller) {
-  one_.spins = two_.spins = false;
+  one_.spins = two_.spins = Poller::Spinning::kUseless;
   one_.on_sleep = [this] {
     reactor_->remove(one_);
     return true;
@@ -178,6 +178,65 @@ TEST_F(PollerTest, FlushMayRemoveOthersThatAreDueToBeFlushed) {
   run_until_sleep();
 
   EXPECT_EQ(two_.flushes, 0);
+}
+
+// One poller always has work, so that the reactor never rests; the other had some once.
+TEST_F(PollerTest, OneThatBringsNothingBecomesColdThoughAnotherIsBusy) {
+  one_.on_poll = [this] {
+    if (one_.polls == 2000) end_.set();
+    return true;
+  };
+  two_.on_poll = [this] { return two_.polls == 1; };
+  reactor_->make_hot(one_);
+  reactor_->make_hot(two_);
+  run();
+
+  EXPECT_EQ(two_.sleeps, 1);
+  EXPECT_LT(two_.polls, 300);
+  EXPECT_EQ(one_.sleeps, 0);
+  EXPECT_EQ(reactor_->counters().pollers_aged, 1U);
+}
+
+TEST_F(PollerTest, OneThatBringsSomethingNowAndThenStaysHot) {
+  one_.on_poll = [this] {
+    if (one_.polls == 2000) end_.set();
+    return true;
+  };
+  two_.on_poll = [this] { return two_.polls % 200 == 0; };
+  reactor_->make_hot(one_);
+  reactor_->make_hot(two_);
+  run();
+
+  EXPECT_EQ(two_.sleeps, 0);
+  EXPECT_GE(two_.polls, 1999);
+}
+
+TEST_F(PollerTest, OneThatFindsWorkWhenItIsToBecomeColdStaysHot) {
+  one_.on_poll = [this] {
+    if (one_.polls == 700) end_.set();
+    return true;
+  };
+  two_.on_sleep = [] { return false; };
+  reactor_->make_hot(one_);
+  reactor_->make_hot(two_);
+  run();
+
+  EXPECT_EQ(two_.sleeps, 2);
+  EXPECT_GE(two_.polls, 699);
+  EXPECT_EQ(reactor_->counters().pollers_aged, 0U);
+}
+
+TEST_F(PollerTest, WhoSpinsAlwaysPollsThemAllAlways) {
+  make({.spin_ns = kSpinAlways});
+  one_.on_poll = [this] {
+    if (one_.polls == 1000) end_.set();
+    return true;
+  };
+  reactor_->make_hot(one_);
+  reactor_->make_hot(two_);
+  run();
+
+  EXPECT_GE(two_.polls, 999);
 }
 
 // Each time it sleeps for long before the doorbell rings: then spinning is a waste.

@@ -51,6 +51,7 @@ TEST_F(SpinTest, AMessageDuringTheSpinSparesTheSleep) {
 
   EXPECT_EQ(one_.sleeps, 0);
   EXPECT_EQ(reactor_->counters().sleeps, 0U);
+  EXPECT_EQ(reactor_->counters().spin_hits, 1U);
 }
 
 TEST_F(SpinTest, ACompletionDuringTheSpinEndsIt) {
@@ -75,7 +76,7 @@ TEST_F(SpinTest, ATimerDuringTheSpinRuns) {
 }
 
 TEST_F(SpinTest, NoSpinIfNoPollerMaySpin) {
-  one_.spins = false;
+  one_.spins = Poller::Spinning::kUseless;
   reactor_->make_hot(one_);
   run_until_sleep();
 
@@ -84,9 +85,18 @@ TEST_F(SpinTest, NoSpinIfNoPollerMaySpin) {
   EXPECT_EQ(one_.sleeps, 1);
 }
 
+TEST_F(SpinTest, NoSpinForOneIfAnothersPeerNeedsTheCpu) {
+  two_.spins = Poller::Spinning::kHarmful;
+  reactor_->make_hot(one_);
+  reactor_->make_hot(two_);
+  run_until_sleep();
+
+  EXPECT_EQ(reactor_->counters().spins, 0U);
+}
+
 TEST_F(SpinTest, SpinningStopsWhenThePeerComesToNeedTheCpu) {
   one_.on_poll = [this] {
-    if (one_.polls == 40) one_.spins = false;
+    if (one_.polls == 40) one_.spins = Poller::Spinning::kUseless;
     return false;
   };
   reactor_->make_hot(one_);
@@ -142,6 +152,22 @@ TEST_F(SpinTest, AndTakenUpAgainWhenWakesComeSoon) {
   EXPECT_GE(reactor_->counters().spins, 10U);
 }
 
+TEST_F(SpinTest, TheMeasuredTimeFollowsHowLateTimersEndASleep) {
+  make({.spin_ns = kSpinMeasured});
+  const std::int64_t at_first = reactor_->counters().spin_ns;
+  kernel_->on_sleep = [this](std::int64_t deadline_ns) { kernel_->clock_ns = deadline_ns + 80'000; };
+  auto main = []() -> Task<void> {
+    for (int i = 0; i < 100; ++i) {
+      const bool elapsed = co_await sleep_for(std::chrono::milliseconds(1));
+      EXPECT_TRUE(elapsed);
+    }
+  };
+  reactor_->run(main());
+
+  EXPECT_LT(at_first, 40'000);
+  EXPECT_GT(reactor_->counters().spin_ns, 70'000);
+}
+
 // A counter that another thread counts up, with the sleep protocol of a lane: the reader makes its
 // epoch odd and looks again, the writer publishes and then looks at the epoch.
 class Counter final : private Poller, private Watch {
@@ -185,7 +211,7 @@ class Counter final : private Poller, private Watch {
     return false;
   }
   void flush() noexcept override {}
-  bool may_spin() const noexcept override { return true; }
+  Spinning spinning() const noexcept override { return Spinning::kUseful; }
   void on_ready(std::uint32_t) noexcept override {
     if (epoch_.load(std::memory_order_relaxed) % 2 == 1) awake();
     reactor().make_hot(*this);

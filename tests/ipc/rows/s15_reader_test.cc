@@ -77,5 +77,33 @@ TEST_P(PortRowTest, S15_TheReaderSleepsAndIsWokenByEveryMessage) {
   run(setup("call_when_the_test_sleeps"), sleep_between);
 }
 
+// The reactor has no rest: somebody is always ready. The link that brings nothing is looked at no more, until it rings.
+coro::Task<void> be_quiet_beside_a_busy_task(ipc::Port& port, PeerProcess& peer) {
+  coro::Scope scope;
+  std::uint64_t received = 0;
+  scope.spawn([](ipc::Port& from, std::uint64_t& count) -> coro::Task<void> {
+    while (auto message = co_await from.receive()) ++count;
+  }, std::ref(port), std::ref(received));
+  const runtime::Reactor& reactor = runtime::Reactor::current();
+  while (reactor.counters().pollers_aged == 0) co_await coro::yield();
+  EXPECT_EQ(reactor.counters().spins, 0u);
+  EXPECT_EQ(port.counters().sleeps, 1u);
+
+  peer.cue();
+  while (received < 20) co_await coro::yield();
+
+  peer.cue();
+  port.close();
+  co_await scope.join();
+}
+
+TEST_F(LaneRowTest, S15_AQuietLinkIsLeftToItsDoorbellWhileTheReactorIsBusy) {
+  PeerSetup setup = peer_setup("send_twenty");
+  setup.argument = 1;
+  set_reactor({.spin_ns = 0});
+
+  run(setup, be_quiet_beside_a_busy_task);
+}
+
 }  // namespace
 }  // namespace wharf::test

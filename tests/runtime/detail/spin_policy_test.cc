@@ -79,5 +79,30 @@ TEST(SpinPolicyTest, TheLongestTimeDoesNotOverflow) {
   EXPECT_TRUE(policy.should_spin());
 }
 
+TEST(SpinPolicyTest, AMeasuredPriceIsThatOfTheSleepAndTheWake) {
+  SpinPolicy policy(SleepPrice{.late_ns = 20'000, .wake_ns = 3'000});
+
+  EXPECT_EQ(policy.spin_ns(), 23'000);
+}
+
+TEST(SpinPolicyTest, AMeasuredPriceIsKeptWithinItsBounds) {
+  EXPECT_EQ(SpinPolicy(SleepPrice{.late_ns = 0, .wake_ns = 100}).spin_ns(), SpinPolicy::kPriceMinNs);
+  EXPECT_EQ(SpinPolicy(SleepPrice{.late_ns = kNever, .wake_ns = 100}).spin_ns(), SpinPolicy::kPriceMaxNs);
+}
+
+TEST(SpinPolicyTest, AMeasuredPriceFollowsTheSleeps) {
+  SpinPolicy policy(SleepPrice{.late_ns = 20'000, .wake_ns = 0});
+  for (int i = 0; i < 200; ++i) policy.overslept(60'000);
+
+  EXPECT_NEAR(static_cast<double>(policy.spin_ns()), 60'000, 1000);
+}
+
+TEST(SpinPolicyTest, AGivenTimeStaysAsItIs) {
+  SpinPolicy policy(kSpinNs);
+  policy.overslept(1'000);
+
+  EXPECT_EQ(policy.spin_ns(), kSpinNs);
+}
+
 }  // namespace
 }  // namespace wharf::runtime::detail
