@@ -1,5 +1,5 @@
-// Peers: functions that run in a process of their own, at the other end of a link. The program ipc_peers holds them all;
-// PeerProcess (peer_process.h) starts it.
+// Peers: functions that run at the other end of a link: in a process of their own, which the program ipc_peers is for,
+// in a thread of their own, or in a task of the test's reactor. Tests start them through a PeerEnd (peer_end.h).
 //
 //     WHARF_PEER(echo) {                                     // in peers/*.cc: a port is open already
 //       auto message = co_await peer.port().receive();
@@ -9,7 +9,7 @@
 //     }
 //     WHARF_RAW_PEER(liar) { ... peer.take_link() ... }      // has the socket, and speaks for itself
 //
-// A peer that fails says why on stderr and exits with 1, which the test sees.
+// A peer that fails says why, in its result, or on stderr and with exit code 1; the test sees it.
 //
 // Threads: one.
 #pragma once
@@ -72,6 +72,9 @@ class PeerEntry {
   const bool opens_port_;
   const PeerEntry* const next_;
 };
+
+// Opens the port, if the entry says so, and runs the entry's function.
+coro::Task<Status> run_peer(Peer& peer, const PeerEntry& entry);
 
 #define WHARF_PEER(name) WHARF_PEER_ENTRY(name, true)
 #define WHARF_RAW_PEER(name) WHARF_PEER_ENTRY(name, false)

@@ -22,6 +22,16 @@ constexpr unsigned kWatchdogSeconds = kSanitized ? 240 : 60;
   std::abort();
 }
 
+coro::Task<void> run_in_place(Place place, PeerSetup setup, PlaceBody body) {
+  const std::unique_ptr<PeerEnd> peer = start_peer(place, setup);
+  auto port = co_await peer->open(setup.port);
+  CO_ASSERT_TRUE(port != nullptr);
+  EXPECT_EQ(port->uses_shared_memory(), setup.port.shared_memory);
+  co_await body(*port, *peer);
+  port.reset();
+  co_await peer->join();
+}
+
 coro::Task<void> run_body(PeerSetup setup, ipc::PortOptions options, PortBody body) {
   PeerProcess peer(setup);
   auto port = co_await peer.open(options);
@@ -55,6 +65,8 @@ void PortTest::run(const PeerSetup& setup, const ipc::PortOptions& options, Port
   run(run_body(setup, options, body));
 }
 
+void PortTest::run(Place place, const PeerSetup& setup, PlaceBody body) { run(run_in_place(place, setup, body)); }
+
 void PortTest::run(const PeerSetup& setup, PortBody body) { run(setup, setup.port, body); }
 
 coro::Task<std::string> ask(ipc::Port& port, ipc::Message request) {
@@ -70,9 +82,25 @@ coro::Task<void> settle(ipc::Port& port) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(, PortRowTest, ::testing::Values(Route::kSharedMemory, Route::kSocket),
-                         [](const auto& value) {
-                           return value.param == Route::kSharedMemory ? "SharedMemory" : "Socket";
-                         });
+std::string route_name(const ::testing::TestParamInfo<Route>& route) {
+  return route.param == Route::kSharedMemory ? "SharedMemory" : "Socket";
+}
+
+INSTANTIATE_TEST_SUITE_P(, PortRowTest, ::testing::Values(Route::kSharedMemory, Route::kSocket), route_name);
+
+namespace {
+
+std::string place_name(const ::testing::TestParamInfo<std::tuple<Route, Place>>& row) {
+  constexpr const char* kPlaces[] = {"Process", "Thread", "Task"};
+  const auto [route, place] = row.param;
+  return route_name({route, row.index}) + kPlaces[static_cast<int>(place)];
+}
+
+}  // namespace
+
+INSTANTIATE_TEST_SUITE_P(, PlaceRowTest,
+                         ::testing::Combine(::testing::Values(Route::kSharedMemory, Route::kSocket),
+                                            ::testing::Values(Place::kProcess, Place::kThread, Place::kTask)),
+                         place_name);
 
 }  // namespace wharf::test

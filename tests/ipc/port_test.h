@@ -1,4 +1,5 @@
-// The fixtures of tests that talk to a real process: PortTest, and PortRowTest, which runs every test on both routes.
+// The fixtures of tests that talk to a peer: PortTest; PortRowTest, which runs every test on both routes, with a peer in a
+// process of its own; and PlaceRowTest, which runs it in every place that a peer can be in, too.
 //
 //     TEST_P(PortRowTest, S12_DescriptorsAreClosedAfterTheSend) {
 //       run(setup("echo"), [](ipc::Port& port, PeerProcess& peer) -> coro::Task<void> { ... });
@@ -14,6 +15,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <tuple>
 
 #include "wharf/coro/task.h"
 #include "wharf/ipc/port.h"
@@ -30,6 +32,7 @@ namespace wharf::test {
 
 // What a test does at its end of the link. The link and the peer outlive it.
 using PortBody = coro::Task<void> (*)(ipc::Port& port, PeerProcess& peer);
+using PlaceBody = coro::Task<void> (*)(ipc::Port& port, PeerEnd& peer);
 
 class PortTest : public ::testing::Test {
  protected:
@@ -39,6 +42,8 @@ class PortTest : public ::testing::Test {
   // Opens a port to the peer, with the peer's own options or with others, and runs `body` at it.
   void run(const PeerSetup& setup, PortBody body);
   void run(const PeerSetup& setup, const ipc::PortOptions& options, PortBody body);
+  // With a peer in any place.
+  void run(Place place, const PeerSetup& setup, PlaceBody body);
   // Runs a task that opens what it needs itself.
   void run(coro::Task<void> task);
   // For the reactor that run() makes; before it.
@@ -58,6 +63,20 @@ class PortRowTest : public PortTest, public ::testing::WithParamInterface<Route>
     options.shared_memory = shared();
     return peer_setup(name, options);
   }
+};
+
+// The route as the last part of a test's name.
+std::string route_name(const ::testing::TestParamInfo<Route>& route);
+
+// For rows that need not kill, stop or watch the peer.
+class PlaceRowTest : public PortTest, public ::testing::WithParamInterface<std::tuple<Route, Place>> {
+ protected:
+  static bool shared() { return std::get<Route>(GetParam()) == Route::kSharedMemory; }
+  static PeerSetup setup(std::string_view name, ipc::PortOptions options = {}) {
+    options.shared_memory = shared();
+    return peer_setup(name, options);
+  }
+  void run(const PeerSetup& setup, PlaceBody body) { PortTest::run(std::get<Place>(GetParam()), setup, body); }
 };
 
 // Only where there is shared memory.

@@ -2,19 +2,13 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
-#include <cstddef>
 #include <cstdio>
 #include <map>
-#include <optional>
-#include <span>
 #include <string>
-#include <string_view>
 
 #include "wharf/ipc/inherited_link.h"
-#include "wharf/runtime/io.h"
 #include "wharf/runtime/reactor.h"
 #include "wharf/tests/ipc/peer.h"
 #include "wharf/tests/ipc/processes.h"
@@ -24,23 +18,6 @@ namespace {
 
 constexpr int kCueNumber = 4;
 constexpr unsigned kWatchdogSeconds = kSanitized ? 200 : 50;
-
-const PeerEntry*& first_entry() {
-  static const PeerEntry* first = nullptr;
-  return first;
-}
-
-coro::Task<Status> run_peer(Peer& peer, const PeerEntry& entry) {
-  if (entry.opens_port()) {
-    auto port = co_await ipc::Port::open(peer.take_link(), peer.setup().port);
-    WANT_OK(port.status());
-    peer.port_slot() = *std::move(port);
-    peer.cue();  // PeerProcess::open() waits for it
-  }
-  Status status = co_await entry.function()(peer);
-  peer.port_slot().reset();
-  co_return status;
-}
 
 std::string text_of(const std::map<int, std::string>& fds) {
   std::string text;
@@ -67,30 +44,6 @@ Status run(const PeerSetup& setup, const PeerEntry& entry) {
 }
 
 }  // namespace
-
-PeerEntry::PeerEntry(const char* called, PeerFunction run, bool with_port)
-    : name_(called), function_(run), opens_port_(with_port), next_(first_entry()) {
-  first_entry() = this;
-}
-
-const PeerEntry* PeerEntry::find(const char* name) {
-  const PeerEntry* entry = first_entry();
-  while (entry != nullptr && std::string_view(entry->name()) != name) entry = entry->next_;
-  return entry;
-}
-
-void Peer::cue() { static_cast<void>(::send(cue_.get(), "!", 1, MSG_NOSIGNAL)); }
-
-coro::Task<bool> Peer::until_cued() {
-  std::byte word{};
-  auto count = co_await runtime::recv(cue_.get(), std::span(&word, 1));
-  co_return count.ok() && *count == 1;
-}
-
-bool Peer::wait_until_cued() {
-  char word = 0;
-  return ::recv(cue_.get(), &word, 1, 0) == 1;
-}
 
 }  // namespace wharf::test
 

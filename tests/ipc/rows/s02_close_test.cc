@@ -11,7 +11,7 @@
 namespace wharf::test {
 namespace {
 
-coro::Task<void> close_sending(ipc::Port& port, PeerProcess& /*peer*/) {
+coro::Task<void> close_sending(ipc::Port& port, PeerEnd& /*peer*/) {
   for (int i = 0; i < 10; ++i) {
     Status sent = co_await port.send(ipc::Message("before"));
     EXPECT_OK(sent);
@@ -32,7 +32,7 @@ coro::Task<void> close_sending(ipc::Port& port, PeerProcess& /*peer*/) {
   EXPECT_FALSE(end.has_value());
 }
 
-TEST_P(PortRowTest, S2_ThePeerReadsToTheEndOfAClosedDirectionAndAnswers) {
+TEST_P(PlaceRowTest, S2_ThePeerReadsToTheEndOfAClosedDirectionAndAnswers) {
   run(setup("count_then_tell"), close_sending);
 }
 
@@ -43,7 +43,7 @@ coro::Task<void> send_numbered(ipc::Port& port, std::vector<std::pair<int, Statu
   outcomes.emplace_back(number, sent.code());
 }
 
-coro::Task<void> close_behind_waiting(ipc::Port& port, PeerProcess& peer) {
+coro::Task<void> close_behind_waiting(ipc::Port& port, PeerEnd& peer) {
   coro::Scope scope;
   std::vector<std::pair<int, StatusCode>> outcomes;
   int number = 0;
@@ -70,10 +70,10 @@ coro::Task<void> close_behind_waiting(ipc::Port& port, PeerProcess& peer) {
   EXPECT_FALSE(end.has_value());
 }
 
-TEST_P(PortRowTest, S2_WhatWaitsBehindTheEndIsRefused) { run(setup("late"), close_behind_waiting); }
+TEST_P(PlaceRowTest, S2_WhatWaitsBehindTheEndIsRefused) { run(setup("late"), close_behind_waiting); }
 
 // The port is closed with messages under way in both directions.
-coro::Task<void> close_at_once(ipc::Port& port, PeerProcess& peer) {
+coro::Task<void> close_at_once(ipc::Port& port, PeerEnd& peer) {
   Status asked = co_await port.send(ipc::Message("send something that nobody reads"));
   EXPECT_OK(asked);
   co_await peer.until_cued();
@@ -93,11 +93,11 @@ coro::Task<void> close_at_once(ipc::Port& port, PeerProcess& peer) {
   co_await peer.join();  // it has seen all of it, in order
 }
 
-TEST_P(PortRowTest, S2_WhatWasSentBeforeTheCloseArrives) {
+TEST_P(PlaceRowTest, S2_WhatWasSentBeforeTheCloseArrives) {
   run(setup("read_forty_after_the_close"), close_at_once);
 }
 
-coro::Task<void> leave_unanswered(ipc::Port& port, PeerProcess& /*peer*/) {
+coro::Task<void> leave_unanswered(ipc::Port& port, PeerEnd& /*peer*/) {
   auto reply = co_await port.call(ipc::Message("answer me"));
 
   EXPECT_EQ(reply.status().code(), StatusCode::kUnavailable) << "the peer closed instead";
@@ -106,7 +106,7 @@ coro::Task<void> leave_unanswered(ipc::Port& port, PeerProcess& /*peer*/) {
   EXPECT_EQ(port.status(), absl::UnavailableError("the peer has closed the port"));
 }
 
-TEST_P(PortRowTest, S2_AnOrderlyCloseIsToldFromADeath) {
+TEST_P(PlaceRowTest, S2_AnOrderlyCloseIsToldFromADeath) {
   run(setup("close_unanswered"), leave_unanswered);
 }
 

@@ -16,7 +16,7 @@
 namespace wharf::test {
 namespace {
 
-coro::Task<void> send_sixteen(ipc::Port& port, PeerProcess& /*peer*/) {
+coro::Task<void> send_sixteen(ipc::Port& port, PeerEnd& /*peer*/) {
   for (std::size_t count = 1; count <= shm::kFdCountMax; ++count) {
     ipc::Message request(7, "with files");
     for (std::size_t i = 0; i < count; ++i) request.attach(numbered_file(100 * count + i));
@@ -35,11 +35,11 @@ coro::Task<void> send_sixteen(ipc::Port& port, PeerProcess& /*peer*/) {
   }
 }
 
-TEST_P(PortRowTest, S3_UpToSixteenDescriptorsArriveInOrderAndCloseOnExec) {
+TEST_P(PlaceRowTest, S3_UpToSixteenDescriptorsArriveInOrderAndCloseOnExec) {
   run(setup("echo"), send_sixteen);
 }
 
-coro::Task<void> send_seventeen(ipc::Port& port, PeerProcess& /*peer*/) {
+coro::Task<void> send_seventeen(ipc::Port& port, PeerEnd& /*peer*/) {
   std::vector<Tracer> tracers(shm::kFdCountMax + 1);
   ipc::Message message("too many");
   for (Tracer& tracer : tracers) message.attach(tracer.take());
@@ -53,11 +53,11 @@ coro::Task<void> send_seventeen(ipc::Port& port, PeerProcess& /*peer*/) {
   EXPECT_EQ(port.counters().messages_sent, 1u);
 }
 
-TEST_P(PortRowTest, S3_SeventeenDescriptorsAreRefusedAndClosed) {
+TEST_P(PlaceRowTest, S3_SeventeenDescriptorsAreRefusedAndClosed) {
   run(setup("echo"), send_seventeen);
 }
 
-coro::Task<void> gather(ipc::Port& port, PeerProcess& /*peer*/) {
+coro::Task<void> gather(ipc::Port& port, PeerEnd& /*peer*/) {
   for (const std::size_t span_bytes : {1, 3, 40, 700, 5000}) {
     for (const std::size_t span_count : {2, 7, 64, 300}) {
       std::vector<std::string> spans;
@@ -77,9 +77,9 @@ coro::Task<void> gather(ipc::Port& port, PeerProcess& /*peer*/) {
   }
 }
 
-TEST_P(PortRowTest, S3_ManySpansArriveAsOnePayload) { run(setup("echo"), gather); }
+TEST_P(PlaceRowTest, S3_ManySpansArriveAsOnePayload) { run(setup("echo"), gather); }
 
-coro::Task<void> send_header(ipc::Port& port, PeerProcess& /*peer*/) {
+coro::Task<void> send_header(ipc::Port& port, PeerEnd& /*peer*/) {
   const std::int64_t soon_ns = runtime::Reactor::current().now_ns() + 1'000'000'000'000;
   ipc::Message request(UINT32_MAX, "12345");
 
@@ -99,10 +99,10 @@ coro::Task<void> send_header(ipc::Port& port, PeerProcess& /*peer*/) {
   EXPECT_EQ(value_of<Description>(reply->to_string()).deadline_ns, soon_ns) << "a call's budget travels";
 }
 
-TEST_P(PortRowTest, S3_TypeAndDeadlineTravelInTheHeader) { run(setup("describe"), send_header); }
+TEST_P(PlaceRowTest, S3_TypeAndDeadlineTravelInTheHeader) { run(setup("describe"), send_header); }
 
 // Each way for a message to end: its descriptors are closed, and what took their numbers since is not.
-coro::Task<void> end_on_every_path(ipc::Port& port, PeerProcess& peer) {
+coro::Task<void> end_on_every_path(ipc::Port& port, PeerEnd& peer) {
   Tracer unsent;
   Tracer refused;
   Tracer received;
@@ -140,14 +140,14 @@ coro::Task<void> end_on_every_path(ipc::Port& port, PeerProcess& peer) {
   EXPECT_EQ(number_in(reused_too), 2u);
 }
 
-TEST_P(PortRowTest, S3_DescriptorsAreClosedExactlyOnceOnEveryPath) {
+TEST_P(PlaceRowTest, S3_DescriptorsAreClosedExactlyOnceOnEveryPath) {
   ipc::PortOptions options;
   options.message_bytes_max = 10'000;
 
   run(setup("hold", options), end_on_every_path);
 }
 
-coro::Task<void> keep_a_duplicate(ipc::Port& port, PeerProcess& /*peer*/) {
+coro::Task<void> keep_a_duplicate(ipc::Port& port, PeerEnd& /*peer*/) {
   runtime::UniqueFd kept = numbered_file(42);
   runtime::UniqueFd given = duplicate(kept);
   const int given_number = given.get();
@@ -161,7 +161,7 @@ coro::Task<void> keep_a_duplicate(ipc::Port& port, PeerProcess& /*peer*/) {
   EXPECT_EQ(number_in(kept), 42u);
 }
 
-TEST_P(PortRowTest, S12_DescriptorsAreOursToCloseAndADuplicateStays) {
+TEST_P(PlaceRowTest, S12_DescriptorsAreOursToCloseAndADuplicateStays) {
   run(setup("echo"), keep_a_duplicate);
 }
 

@@ -16,7 +16,7 @@ constexpr std::array<std::size_t, 20> kSizes = {
     0,    1,      31,     32,     33,         64,         65,          1023,       1024, 1025,
     5000, 16'383, 16'384, 16'385, 256 * 1024, 300 * 1024, 1024 * 1024, 3'000'001, 3 << 20, 7};
 
-coro::Task<void> echo_every_size(ipc::Port& port, PeerProcess& /*peer*/) {
+coro::Task<void> echo_every_size(ipc::Port& port, PeerEnd& /*peer*/) {
   std::uint64_t bytes = 0;
   for (const std::size_t size : kSizes) {
     const std::string payload = pattern(size, size + 1);
@@ -37,7 +37,7 @@ coro::Task<void> echo_every_size(ipc::Port& port, PeerProcess& /*peer*/) {
   EXPECT_EQ(counters.sent_socket, shared ? 0 : kSizes.size());
 }
 
-TEST_P(PortRowTest, S4_EverySizeArrivesWholeByTheRoutesOwnWay) {
+TEST_P(PlaceRowTest, S4_EverySizeArrivesWholeByTheRoutesOwnWay) {
   run(setup("echo"), echo_every_size);
 }
 

@@ -15,7 +15,7 @@ namespace {
 
 constexpr std::uint64_t kCount = kSanitized ? 150 : 600;
 
-coro::Task<void> both_ways(ipc::Port& port, PeerProcess& peer) {
+coro::Task<void> both_ways(ipc::Port& port, PeerEnd& peer) {
   static_cast<void>(peer);
   auto [sent, received] =
       co_await coro::when_all(send_in_order(port, kCount, 1), receive_in_order(port, kCount, 2));
@@ -26,7 +26,7 @@ coro::Task<void> both_ways(ipc::Port& port, PeerProcess& peer) {
   EXPECT_EQ(port.counters().messages_received, kCount);
 }
 
-TEST_P(PortRowTest, S6_DescriptorsAndPayloadsArriveInOneOrder) {
+TEST_P(PlaceRowTest, S6_DescriptorsAndPayloadsArriveInOneOrder) {
   PeerSetup ordered = setup("order");
   ordered.argument = kCount;
 
@@ -34,7 +34,7 @@ TEST_P(PortRowTest, S6_DescriptorsAndPayloadsArriveInOneOrder) {
 }
 
 // Everything is on its way before the peer takes the first: all of it is parked, none is lost.
-coro::Task<void> send_before_it_reads(ipc::Port& port, PeerProcess& peer) {
+coro::Task<void> send_before_it_reads(ipc::Port& port, PeerEnd& peer) {
   constexpr std::uint64_t kEarly = 60;
   for (std::uint64_t i = 0; i < kEarly; ++i) {
     const std::string payload(bytes_of(i));
@@ -50,7 +50,7 @@ coro::Task<void> send_before_it_reads(ipc::Port& port, PeerProcess& peer) {
   EXPECT_EQ(value_of<std::uint64_t>(count), kEarly);
 }
 
-TEST_P(PortRowTest, S6_AnyNumberOfEarlyDescriptorsWaitForTheirPlace) {
+TEST_P(PlaceRowTest, S6_AnyNumberOfEarlyDescriptorsWaitForTheirPlace) {
   run(setup("late"), send_before_it_reads);
 }
 

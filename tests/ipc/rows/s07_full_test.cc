@@ -43,7 +43,7 @@ coro::Task<std::uint64_t> fill(ipc::Port& port, coro::Scope& scope, Outcomes& ou
   co_return number - 1;
 }
 
-coro::Task<void> wait_in_order(ipc::Port& port, PeerProcess& peer) {
+coro::Task<void> wait_in_order(ipc::Port& port, PeerEnd& peer) {
   coro::Scope scope;
   Outcomes outcomes;
   const std::uint64_t went = co_await fill(port, scope, outcomes, 1000);
@@ -65,9 +65,9 @@ coro::Task<void> wait_in_order(ipc::Port& port, PeerProcess& peer) {
   EXPECT_EQ(value_of<std::uint64_t>(count), went + 20);
 }
 
-TEST_P(PortRowTest, S7_SendersWaitInOrderAndNothingIsLost) { run(setup("late"), wait_in_order); }
+TEST_P(PlaceRowTest, S7_SendersWaitInOrderAndNothingIsLost) { run(setup("late"), wait_in_order); }
 
-coro::Task<void> wait_within_the_bound(ipc::Port& port, PeerProcess& peer) {
+coro::Task<void> wait_within_the_bound(ipc::Port& port, PeerEnd& peer) {
   coro::Scope scope;
   Outcomes outcomes;
   const std::uint64_t went = co_await fill(port, scope, outcomes, 1000);
@@ -88,7 +88,7 @@ coro::Task<void> wait_within_the_bound(ipc::Port& port, PeerProcess& peer) {
   EXPECT_EQ(value_of<std::uint64_t>(count), went + 5);
 }
 
-TEST_P(PortRowTest, S7_WaitingIsBoundedAndTheNextOneIsRefused) {
+TEST_P(PlaceRowTest, S7_WaitingIsBoundedAndTheNextOneIsRefused) {
   ipc::PortOptions options;
   options.waiting_count_max = 5;
 
@@ -111,7 +111,7 @@ TEST_P(PortRowTest, S7_AWaitingSenderSleepsAndIsWokenByRoom) {
   run(setup("read_when_the_test_sleeps"), wake_by_event);
 }
 
-coro::Task<void> give_up(ipc::Port& port, PeerProcess& peer) {
+coro::Task<void> give_up(ipc::Port& port, PeerEnd& peer) {
   coro::Scope scope;
   coro::Scope stopped_scope;
   Outcomes outcomes;
@@ -136,7 +136,7 @@ coro::Task<void> give_up(ipc::Port& port, PeerProcess& peer) {
   EXPECT_EQ(value_of<std::uint64_t>(count), went + 1) << "of those that gave up nothing was sent";
 }
 
-TEST_P(PortRowTest, S7_ASenderMayGiveUpAndNothingOfItIsSent) { run(setup("late"), give_up); }
+TEST_P(PlaceRowTest, S7_ASenderMayGiveUpAndNothingOfItIsSent) { run(setup("late"), give_up); }
 
 // The first fragment is out: the rest follows, whatever the deadline and the stop say, and whenever they say it.
 coro::Task<void> finish_what_has_begun(ipc::Port& port, PeerProcess& peer) {

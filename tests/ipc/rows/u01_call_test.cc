@@ -25,7 +25,7 @@ coro::Task<void> call_numbered(ipc::Port& port, std::uint64_t number, std::vecto
 
 constexpr std::uint64_t kCalls = 200;
 
-coro::Task<void> call_side_by_side(ipc::Port& port, PeerProcess& /*peer*/) {
+coro::Task<void> call_side_by_side(ipc::Port& port, PeerEnd& /*peer*/) {
   coro::Scope scope;
   std::vector<std::uint64_t> order;
   for (std::uint64_t i = 0; i < kCalls; ++i) scope.spawn(call_numbered(port, i, order));
@@ -63,14 +63,14 @@ TEST_F(LaneRowTest, M9_ReleasedBlocksComeBackInWhateverOrder) {
   run(reverse, lend_side_by_side);
 }
 
-TEST_P(PortRowTest, U1_ManyCallsAreAnsweredInAnyOrder) {
+TEST_P(PlaceRowTest, U1_ManyCallsAreAnsweredInAnyOrder) {
   PeerSetup reverse = setup("answer_in_reverse");
   reverse.argument = kCalls;
 
   run(reverse, call_side_by_side);
 }
 
-coro::Task<void> end_badly(ipc::Port& port, PeerProcess& /*peer*/) {
+coro::Task<void> end_badly(ipc::Port& port, PeerEnd& /*peer*/) {
   auto reply = co_await port.call(ipc::Message(kDropIt, "x"));
   EXPECT_EQ(reply.status().code(), StatusCode::kAborted);
 
@@ -87,11 +87,11 @@ coro::Task<void> end_badly(ipc::Port& port, PeerProcess& /*peer*/) {
   EXPECT_EQ(back, "well");
 }
 
-TEST_P(PortRowTest, U1_ARequestThatIsDroppedOrRefusedFailsItsCall) {
+TEST_P(PlaceRowTest, U1_ARequestThatIsDroppedOrRefusedFailsItsCall) {
   run(setup("answer_badly"), end_badly);
 }
 
-TEST_P(PortRowTest, U1_AnErrorReplyNeedsNoInlineRoom) {
+TEST_P(PlaceRowTest, U1_AnErrorReplyNeedsNoInlineRoom) {
   ipc::PortOptions options;
   options.lane.inline_bytes_max = 0;
 
@@ -103,7 +103,7 @@ coro::Task<void> fail_call(ipc::Port& port, std::vector<Status>& ends) {
   ends.push_back(reply.status());
 }
 
-coro::Task<void> lose_patience(ipc::Port& port, PeerProcess& peer) {
+coro::Task<void> lose_patience(ipc::Port& port, PeerEnd& peer) {
   auto reply = co_await port.call(ipc::Message(kAnswerLater, "late"), {.deadline_ns = in_ms(5)});
   EXPECT_EQ(reply.status().code(), StatusCode::kDeadlineExceeded);
   coro::Scope scope;
@@ -126,10 +126,10 @@ coro::Task<void> lose_patience(ipc::Port& port, PeerProcess& peer) {
   }
 }
 
-TEST_P(PortRowTest, U1_ALateReplyIsIgnored) { run(setup("answer_badly"), lose_patience); }
+TEST_P(PlaceRowTest, U1_ALateReplyIsIgnored) { run(setup("answer_badly"), lose_patience); }
 
 // The request is larger than the socket: it is begun, and cannot be taken back; waiting for the reply can.
-coro::Task<void> lose_patience_when_begun(ipc::Port& port, PeerProcess& /*peer*/) {
+coro::Task<void> lose_patience_when_begun(ipc::Port& port, PeerEnd& /*peer*/) {
   const std::string large = pattern(3 << 20);
 
   auto reply = co_await port.call(ipc::Message(kAnswerLater, large), {.deadline_ns = in_ms(30)});
@@ -139,7 +139,7 @@ coro::Task<void> lose_patience_when_begun(ipc::Port& port, PeerProcess& /*peer*/
   EXPECT_EQ(back, "well");
 }
 
-TEST_P(PortRowTest, U1_ACallWithALargeRequestKeepsItsDeadline) {
+TEST_P(PlaceRowTest, U1_ACallWithALargeRequestKeepsItsDeadline) {
   run(setup("answer_badly"), lose_patience_when_begun);
 }
 
@@ -163,7 +163,7 @@ coro::Task<void> die_in_a_call(ipc::Port& port, PeerProcess& peer) {
 TEST_P(PortRowTest, U1_ThePeersDeathFailsItsCalls) { run(setup("answer_badly"), die_in_a_call); }
 
 // The peer has closed its sending: no reply can come any more.
-coro::Task<void> call_a_closed_side(ipc::Port& port, PeerProcess& peer) {
+coro::Task<void> call_a_closed_side(ipc::Port& port, PeerEnd& peer) {
   coro::Scope scope;
   std::vector<Status> ends;
   scope.spawn(fail_call(port, ends));
@@ -180,11 +180,11 @@ coro::Task<void> call_a_closed_side(ipc::Port& port, PeerProcess& peer) {
   EXPECT_OK(sent);
 }
 
-TEST_P(PortRowTest, U1_APeerThatHasClosedItsSendingFailsItsCalls) {
+TEST_P(PlaceRowTest, U1_APeerThatHasClosedItsSendingFailsItsCalls) {
   run(setup("close_sending_when_cued"), call_a_closed_side);
 }
 
-coro::Task<void> answer_twice(ipc::Port& port, PeerProcess& /*peer*/) {
+coro::Task<void> answer_twice(ipc::Port& port, PeerEnd& /*peer*/) {
   auto reply = co_await port.call(ipc::Message("ping"));
   CO_ASSERT_OK(reply.status());
   EXPECT_FALSE(reply->is_request());
@@ -195,9 +195,9 @@ coro::Task<void> answer_twice(ipc::Port& port, PeerProcess& /*peer*/) {
   EXPECT_EQ(sent.code(), StatusCode::kInvalidArgument);
 }
 
-TEST_P(PortRowTest, U1_OnlyARequestIsAnswered) { run(setup("echo"), answer_twice); }
+TEST_P(PlaceRowTest, U1_OnlyARequestIsAnswered) { run(setup("echo"), answer_twice); }
 
-coro::Task<void> call_beyond_the_limit(ipc::Port& port, PeerProcess& peer) {
+coro::Task<void> call_beyond_the_limit(ipc::Port& port, PeerEnd& peer) {
   coro::Scope scope;
   std::vector<Status> ends;
   for (int i = 0; i < 4; ++i) scope.spawn(fail_call(port, ends));
@@ -214,7 +214,7 @@ coro::Task<void> call_beyond_the_limit(ipc::Port& port, PeerProcess& peer) {
   EXPECT_EQ(back, "well");
 }
 
-TEST_P(PortRowTest, U1_UnansweredCallsAreBounded) {
+TEST_P(PlaceRowTest, U1_UnansweredCallsAreBounded) {
   ipc::PortOptions options;
   options.call_count_max = 4;
 
