@@ -33,6 +33,10 @@ struct PortCounters {
   // Times that a send, or a loan, had to wait.
   std::uint64_t waits = 0;
 
+  // Messages that other threads handed to the port's handles: sent; and accepted, but never to be sent.
+  std::uint64_t handle_sends = 0;
+  std::uint64_t handle_losses = 0;
+
   // Now: blocks that the peer holds of ours; bytes of our arena in use, and in segments.
   std::uint64_t blocks_lent_now = 0;
   std::uint64_t arena_used_bytes = 0;

@@ -8,7 +8,7 @@
 // A received message owns what it shows: inline payload is a copy, larger payload is a view of the peer's memory, which
 // goes home when the message dies. A peer that is not trusted may change such a view while it is read: copy_out() first.
 //
-// Threads: the port's reactor.
+// Threads: the port's reactor; any, for one that is to be sent through a PortHandle.
 #pragma once
 
 #include <cstddef>
@@ -30,6 +30,7 @@ namespace wharf::ipc {
 
 class CallAwaiter;
 class Port;
+class RemoteMessage;
 class SendAwaiter;
 namespace detail {
 class CallState;
@@ -110,6 +111,9 @@ class Message {
   SendAwaiter reply(Message answer);
   // Answers with an error: the caller's call() gives this status, which must not be OK.
   SendAwaiter reply_error(const Status& error);
+
+  // Makes a received message fit for other threads: see remote_message.h.
+  RemoteMessage detach() &&;
 
  private:
   friend class CallAwaiter;

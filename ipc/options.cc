@@ -19,6 +19,9 @@ Status check_options(const PortOptions& options) {
     return absl::InvalidArgumentError("turn_message_count_max must not be 0");
   }
   if (options.stream_window == 0) return absl::InvalidArgumentError("stream_window must not be 0");
+  if (options.handle_queue_count_max == 0) {
+    return absl::InvalidArgumentError("handle_queue_count_max must not be 0");
+  }
   if (options.handshake_timeout_ms <= 0 || options.handshake_timeout_ms > kHandshakeTimeoutMsMax) {
     return absl::InvalidArgumentError("handshake_timeout_ms must be 1 ms..1 day");
   }

@@ -9,6 +9,11 @@
 
 namespace wharf::ipc {
 
+// A trivial aggregate, so that `{.deadline_ns = soon}` may stand inside a co_await (GCC PR 99576).
+struct WaitOptions {
+  std::int64_t deadline_ns = 0;  // on the reactor's clock; 0: none
+};
+
 struct PortOptions {
   // False: the socket alone carries everything. It is also alone if either side cannot make or map shared memory.
   bool shared_memory = true;
@@ -30,6 +35,9 @@ struct PortOptions {
   std::uint32_t stream_window = 16;
   // Requests in parts that the peer may have open at once; further ones are answered with ResourceExhausted.
   std::size_t stream_count_max = 1024;
+  // Messages that other threads have handed to the port's handles and that are not sent yet; beyond it they are refused
+  // with ResourceExhausted.
+  std::size_t handle_queue_count_max = 65'536;
   // Calls that may be unanswered at once.
   std::size_t call_count_max = 65'536;
 

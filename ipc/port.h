@@ -12,7 +12,7 @@
 // When the peer has died, every send, call and loan that waits fails with the same status, and so does every later one;
 // receive() gives what the peer had published, then nullopt.
 //
-// Threads: the reactor that it was opened on.
+// Threads: the reactor that it was opened on. Others send through a handle() of it, and read what was detach()ed for them.
 #pragma once
 
 #include <cstddef>
@@ -27,15 +27,11 @@
 #include "wharf/ipc/counters.h"
 #include "wharf/ipc/message.h"
 #include "wharf/ipc/options.h"
+#include "wharf/ipc/port_handle.h"
 #include "wharf/runtime/base/status.h"
 #include "wharf/runtime/base/unique_fd.h"
 
 namespace wharf::ipc {
-
-// A trivial aggregate, so that `{.deadline_ns = soon}` may stand inside a co_await (GCC PR 99576).
-struct WaitOptions {
-  std::int64_t deadline_ns = 0;  // on the reactor's clock; 0: none
-};
 
 struct CallOptions {
   std::int64_t deadline_ns = 0;  // of the whole call, on the reactor's clock; travels with the request; 0: none
@@ -118,6 +114,9 @@ class Port {
   SendAwaiter close_send() { return {link_, {.kind = shm::RecordKind::kFin}, 0}; }
   // Closes both ways, at once. Whoever waits at this port fails with Unavailable.
   void close() noexcept { link_->close(); }
+
+  // The port as other threads see it: see port_handle.h. The handle may be copied, and go anywhere.
+  PortHandle handle() { return PortHandle(link_->mailbox()); }
 
   // `co_await port.closed()`: until the port has ended, from either side. False: the task was stopped.
   coro::Event::Awaiter closed() noexcept { return link_->ended_event().wait(); }

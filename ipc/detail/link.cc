@@ -5,6 +5,7 @@
 
 #include "wharf/ipc/detail/lane_transport.h"
 #include "wharf/ipc/detail/link_watches.h"
+#include "wharf/ipc/detail/mailbox.h"
 #include "wharf/ipc/detail/socket_transport.h"
 #include "wharf/runtime/base/check.h"
 #include "wharf/runtime/base/sys.h"
@@ -220,6 +221,7 @@ void Link::end(Status why) noexcept {
   if (ended()) return;
   ended_.set();
   status_ = std::move(why);
+  if (mailbox_ != nullptr) mailbox_->end(status_);
   reactor_.remove(*this);
   socket_watch_.reset();
   writable_watch_.reset();

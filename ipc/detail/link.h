@@ -31,6 +31,8 @@
 
 namespace wharf::ipc::detail {
 
+class Mailbox;
+
 // Of the text that explains an error to the peer; longer ones are cut.
 inline constexpr std::size_t kErrorTextBytesMax = 512;
 
@@ -103,6 +105,10 @@ class Link final : public shm::RefCounted, private runtime::Poller, private shm:
   void request_answered(std::uint64_t stream) noexcept;
   void request_dropped(std::uint64_t stream) noexcept;
   shm::Lane::Owner& lane_owner() noexcept { return *this; }
+
+  // What the port's handles post to; made for the first of them.
+  const std::shared_ptr<Mailbox>& mailbox();
+  void letter_delivered(bool sent) noexcept { ++(sent ? counters_.handle_sends : counters_.handle_losses); }
 
   coro::Event& ended_event() noexcept { return ended_; }
   bool ended() const noexcept { return ended_.is_set(); }
@@ -177,6 +183,7 @@ class Link final : public shm::RefCounted, private runtime::Poller, private shm:
   coro::detail::WaitList receivers_;
   coro::detail::WaitList borrowers_;
   CallTable<Caller> calls_;
+  std::shared_ptr<Mailbox> mailbox_;  // null: there is no handle
   Queue<Message> parked_;  // arrived before anybody asked, ahead of replies
   Queue<Note> notes_;      // that have found no room yet
   std::size_t open_requests_ = 0;  // received and not answered: notes_ has room for an answer to each

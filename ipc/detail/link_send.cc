@@ -27,7 +27,7 @@ bool Link::try_send(Sender& sender) {
     --turn_messages_left_;
     if (send_now(sender)) return true;
   }
-  if (senders_.count() >= options_.waiting_count_max && !sender.outgoing.begun) {
+  if (senders_.count() >= options_.waiting_count_max && !sender.outgoing.begun && !sender.outgoing.admitted) {
     sender.result = absl::ResourceExhaustedError("send: waiting_count_max tasks wait already");
     return true;
   }

@@ -16,9 +16,12 @@ namespace wharf::ipc::detail {
 class SmallBytes {
  public:
   SmallBytes() noexcept = default;
-  explicit SmallBytes(std::span<const std::byte> source) : bytes_(source.size()) {
-    if (bytes_ > kInPlaceBytes) data_ = static_cast<std::byte*>(coro::allocate_frame(bytes_));
+  explicit SmallBytes(std::span<const std::byte> source) : SmallBytes(source.size()) {
     if (bytes_ != 0) std::memcpy(data(), source.data(), bytes_);
+  }
+  // To be filled by way of writable().
+  explicit SmallBytes(std::size_t bytes) : bytes_(bytes) {
+    if (bytes_ > kInPlaceBytes) data_ = static_cast<std::byte*>(coro::allocate_frame(bytes_));
   }
   SmallBytes(SmallBytes&& other) noexcept
       : bytes_(std::exchange(other.bytes_, 0)), data_(std::exchange(other.data_, nullptr)) {
@@ -37,6 +40,7 @@ class SmallBytes {
   std::span<const std::byte> bytes() const noexcept {
     return {data_ != nullptr ? data_ : in_place_.data(), bytes_};
   }
+  std::span<std::byte> writable() noexcept { return {data(), bytes_}; }
 
  private:
   static constexpr std::size_t kInPlaceBytes = 64;

@@ -23,6 +23,7 @@ struct Outgoing {
   std::size_t sent_bytes = 0;  // of the payload, in fragments
   bool begun = false;          // a fragment is out: the rest must follow
   std::uint64_t position = 0;  // once it is sent: for retract()
+  bool admitted = false;       // by a handle, which has its own bound: waiting_count_max is none for it
   Status refusal;              // why try_send() said kRefused
   Obligation obligation;       // of a reply: owed until it is sent
 };
