@@ -9,6 +9,7 @@
 #include "wharf/coro/scope.h"
 #include "wharf/tests/ipc/peer.h"
 #include "wharf/tests/ipc/peers/basic.h"
+#include "wharf/tests/ipc/raw_link.h"
 
 namespace wharf::test {
 namespace {
@@ -85,6 +86,29 @@ WHARF_PEER(stream_when_cued) {
   WANT(cued);
   Status served = co_await serve_streams(peer);
   co_return served;
+}
+
+// Cued, breaks the rules of streams; then the other side has to close the link.
+WHARF_RAW_PEER(break_streams) {
+  {
+    RawLink link(peer.take_link(), true);
+    Status shaken = link.shake_hands();
+    WANT_OK(shaken);
+    peer.cue();
+    WANT(peer.wait_until_cued());
+    const bool replies = peer.argument() == kTooManyReplies;
+    shm::RecordHeader record{};
+    record.kind = shm::RecordKind::kMessage;
+    record.flags = shm::kFlagMore | (replies ? shm::kFlagReply : shm::kFlagRequest);
+    record.stream = replies ? (std::uint64_t{1} << 32) + 1 : 7;  // of the other side's first call
+    link.write_record(record);
+    if (peer.argument() == kTooManyParts) record.flags |= shm::kFlagContinued;
+    const int further = peer.argument() == kOpenTwice ? 1 : 17;
+    for (int i = 0; i < further; ++i) link.write_record(record);
+    link.publish();
+    link.wait_for_end();
+  }
+  co_return absl::OkStatus();
 }
 
 }  // namespace wharf::test

@@ -13,6 +13,9 @@ enum StreamRequest : std::uint32_t {
   kAnswerFirst = 204,  // answers at the first of several parts
 };
 
+// What `break_streams` does wrong, by its argument.
+enum StreamLie : std::uint64_t { kTooManyParts, kOpenTwice, kTooManyReplies };
+
 struct Seen {
   std::uint64_t requests = 0;        // but for kTellSeen
   std::uint64_t sum = 0;             // of the numbers that they began with

@@ -197,5 +197,35 @@ coro::Task<void> run_out_of_time(ipc::Port& port, PeerProcess& /*peer*/) {
 
 TEST_P(PortRowTest, U1_ACallsDeadlineEndsItsStream) { run(setup("stream"), run_out_of_time); }
 
+coro::Task<void> hold_all(ipc::Port& port, std::vector<ipc::Message>& held) {
+  while (auto request = co_await port.receive()) held.push_back(*std::move(request));
+}
+
+coro::Task<void> meet_a_liar(StreamLie lie) {
+  PeerSetup setup = peer_setup("break_streams");
+  setup.argument = lie;
+  PeerProcess liar(setup);
+  auto port = co_await liar.open(setup.port);
+  CO_ASSERT_TRUE(port != nullptr);
+  {
+    StatusOr<ipc::Call> call = co_await port->start_call(ipc::Message("?"));
+    CO_ASSERT_OK(call.status());
+    std::vector<ipc::Message> held;
+    coro::Scope scope;
+    scope.spawn(hold_all(*port, held));
+    liar.cue();
+    co_await scope.join();
+  }
+  EXPECT_EQ(port->status().code(), StatusCode::kInvalidArgument);
+  const std::string_view reason = lie == kOpenTwice ? "record.stream" : "than it had credit for";
+  EXPECT_NE(std::string(port->status().message()).find(reason), std::string::npos) << port->status();
+  port.reset();
+  co_await liar.join();
+}
+
+TEST_F(LaneRowTest, U1_MorePartsThanTheWindowEndTheLink) { run(meet_a_liar(kTooManyParts)); }
+TEST_F(LaneRowTest, U1_AStreamThatIsOpenedTwiceEndsTheLink) { run(meet_a_liar(kOpenTwice)); }
+TEST_F(LaneRowTest, U1_MoreRepliesThanTheWindowEndTheLink) { run(meet_a_liar(kTooManyReplies)); }
+
 }  // namespace
 }  // namespace wharf::test
