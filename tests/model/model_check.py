@@ -10,6 +10,8 @@ import subprocess
 import sys
 import tempfile
 
+MEMORY_MIB_MAX = 1024  # of one search; more than it needs by far
+
 
 def run(*command, cwd):
     done = subprocess.run(command, cwd=cwd, text=True, stdout=subprocess.PIPE,
@@ -24,9 +26,10 @@ def holds(spin, compiler, model, mutant):
     with tempfile.TemporaryDirectory() as folder:
         run(spin, "-a", f"-DMUTANT={mutant}", model, cwd=folder)
         # -DBITSTATE would be a sample: this is exhaustive. Safety only: assertions and invalid end states.
-        run(compiler, "-O2", "-w", "-DSAFETY", "-DVECTORSZ=2048", "-o", "pan", "pan.c", cwd=folder)
+        run(compiler, "-O1", "-w", "-DSAFETY", "-DCOLLAPSE", f"-DMEMLIM={MEMORY_MIB_MAX}", "-o", "pan",
+            "pan.c", cwd=folder)
         said = run("./pan", "-m1000000", cwd=folder)
-    if "max search depth too small" in said or "out of memory" in said:
+    if "max search depth too small" in said or "memory limit" in said or "out of memory" in said:
         sys.exit(f"{model.name}: the search was not exhaustive\n{said}")
     errors = int(re.search(r"errors: (\d+)", said).group(1))
     states = re.search(r"(\S+) states, stored", said).group(1)
