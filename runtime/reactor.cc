@@ -147,7 +147,7 @@ void Reactor::rest() noexcept {
     backend_->poll();
     return;
   }
-  if (prepare_sleep()) {
+  if (prepare_sleep()) {  // S5 of shm/sleep.h
     made_hot_ = false;
     const std::size_t completed = backend_->wait(deadline_ns);
     now_ns_ = backend_->now_ns();

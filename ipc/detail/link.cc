@@ -106,7 +106,7 @@ bool Link::poll() noexcept {
   turn_messages_left_ = options_.turn_message_count_max;
   send_wants_ = 0;
   if (peer_gone_) {
-    drain_and_end();
+    drain_and_end();  // T2
     return true;
   }
   bool any = false;
@@ -193,7 +193,7 @@ void Link::on_lane_change() noexcept {
   if (!borrowers_.empty() || !senders_.empty()) look_out();
 }
 
-// ---- The end ----
+// ---- The end: its steps E1, E2 and T1..T5 are those of docs/models.md ----
 
 Status Link::false_return() {
   return absl::InvalidArgumentError(
@@ -219,7 +219,7 @@ void Link::broken() {
 
 void Link::end(Status why) noexcept {
   if (ended()) return;
-  ended_.set();
+  ended_.set();  // T5
   status_ = std::move(why);
   if (mailbox_ != nullptr) mailbox_->end(status_);
   reactor_.remove(*this);
@@ -227,7 +227,7 @@ void Link::end(Status why) noexcept {
   writable_watch_.reset();
   doorbell_watch_.reset();
   if (lane_) lane_->close();
-  socket_->close();
+  socket_->close();  // E2
   own_doorbell_.reset();
   peer_doorbell_.reset();
   resume_with(senders_, status_);
@@ -248,7 +248,7 @@ void Link::close() noexcept {
       fin.kind = shm::RecordKind::kFin;
       transport_->try_send(fin);  // no room: the peer takes it for a death, which is what it looks like
     }
-    flush();
+    flush();  // E1
     end(absl::UnavailableError("this side has closed the port"));
   }
   parked_.clear();  // requests among them hold a Ref to this link

@@ -105,12 +105,12 @@ void Link::drain_and_end() {
     Message message;
     turn_messages_left_ = options_.turn_message_count_max;
     socket_readable_ = true;
-    const Got got = take(message);
+    const Got got = take(message);  // T3
     if (got == Got::kMessage) dispatch(std::move(message));
     if (got == Got::kEmpty || got == Got::kEnd) break;
   }
   // Its last words may be a lie: that is then the reason.
-  if (lane_ && !ended()) collect_returned();
+  if (lane_ && !ended()) collect_returned();  // T4
   if (lane_ && !ended()) check_returned();
   end(fin_received_ ? absl::UnavailableError("the peer has closed the port")
                     : absl::UnavailableError("the peer has gone without closing the port: it died, or was killed"));

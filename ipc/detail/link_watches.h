@@ -19,7 +19,7 @@ class Link::SocketWatch final : public runtime::Watch {
  private:
   void on_ready(std::uint32_t events) noexcept override {
     link_.socket_readable_ = true;
-    if ((events & (POLLRDHUP | POLLHUP | POLLERR)) != 0) link_.peer_gone_ = true;
+    if ((events & (POLLRDHUP | POLLHUP | POLLERR)) != 0) link_.peer_gone_ = true;  // T1
     link_.look_out();
   }
   Link& link_;

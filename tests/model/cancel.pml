@@ -3,7 +3,7 @@
  * exactly once, on every path, whoever dies at whatever step.
  *
  * docs/models.md ties each step to its line in the code. Checked under sequential consistency, which is what the
- * protocol asks for: C1, C2, R1 and R2 are seq_cst. The mutants 6 and 7 make a store plain; then it waits in a TSO store
+ * protocol asks for: K1 to K4 of shm/ring.h are seq_cst. The mutants 6 and 7 make a store plain; then it waits in a TSO store
  * buffer, which the process Memory empties whenever it likes.
  *
  *   published, cell, mark   the sender's segment: how far, which request a cell holds, its record's `retracted`
@@ -11,8 +11,8 @@
  *   replies, releases       what the reader publishes: its ring, and its release ring
  *   lent                    the sender's private table of what it lent; the block of request r is r's payload
  *
- * MUTANT 1: the sender looks at `claimed` before it marks (C2 before C1)
- * MUTANT 2: the reader looks at the mark before it claims (R2 before R1)
+ * MUTANT 1: the sender looks at `claimed` before it marks (K2 before K1)
+ * MUTANT 2: the reader looks at the mark before it claims (K4 before K3)
  * MUTANT 3: the reader releases the block of a record whose mark it saw
  * MUTANT 4: the sender marks a record whose cell it may have used again
  * MUTANT 5: the block of a taken request comes back at once
@@ -43,7 +43,7 @@ chan releases = [REQUESTS] of { byte };
 /* Private to the sender. */
 bool lent[REQUESTS];
 bool asked[REQUESTS]; /* somebody wants it cancelled */
-bool taken[REQUESTS]; /* C2 said so */
+bool taken[REQUESTS]; /* K2 said so */
 mtype outcome[REQUESTS] = none;
 
 /* What the properties are about. */
@@ -100,19 +100,19 @@ inline cancel() {
   atomic { asked[r] = true; looked = claimed }
   if
 #if MUTANT != 4
-  :: r < seen_consumed -> taken[r] = true /* C0: the cell may hold another by now */
+  :: r < seen_consumed -> taken[r] = true /* RingWriter::retract: the cell may hold another by now */
 #endif
   :: else ->
 #if MUTANT == 6
     atomic { mark_waits = true; mark_at = r % CELLS }
 #else
-    mark[r % CELLS] = true; /* C1 */
+    mark[r % CELLS] = true; /* K1 */
 #endif
 #if MUTANT != 1
-    looked = claimed; /* C2 */
+    looked = claimed; /* K2 */
 #endif
     if
-    :: looked <= r -> atomic { finish(r, retracted); free_block(r) } /* C3 */
+    :: looked <= r -> atomic { finish(r, retracted); free_block(r) } /* Retraction::kRetracted */
     :: else -> atomic {
         taken[r] = true;
 #if MUTANT == 5
@@ -201,12 +201,12 @@ inline deliver() {
   fi
 }
 
-inline look_at_mark() { marked = mark[position % CELLS] /* R2 */ }
+inline look_at_mark() { marked = mark[position % CELLS] /* K4 */ }
 inline claim(to) {
 #if MUTANT == 7
   atomic { claim_waits = true; claim_to = to }
 #else
-  claimed = to /* R1 */
+  claimed = to /* K3 */
 #endif
 }
 
@@ -219,7 +219,7 @@ active proctype Reader() {
     do
     :: position == REQUESTS -> break
     :: position < published ->
-      end = published; /* C1 of ring.h: a batch */
+      end = published; /* C1: a batch */
       do
       :: position < end ->
         request = cell[position % CELLS];
@@ -244,13 +244,13 @@ active proctype Reader() {
 #if MUTANT == 3
           releases!request;
 #endif
-          replies!cancelled, request /* R3 */
+          replies!cancelled, request /* kFlagRetracted */
         :: else -> deliver()
         fi;
         atomic { position++; request = 0; marked = false }
       :: else -> break
       od;
-      atomic { consumed = position; end = 0 } /* C3 of ring.h */
+      atomic { consumed = position; end = 0 } /* C3 */
     :: sender_gone && position == published -> break
     od
   } unless {
