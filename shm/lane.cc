@@ -15,6 +15,14 @@ const ControlLines& lines_of(const PeerSegment& segment) noexcept {
   return *reinterpret_cast<const ControlLines*>(segment.data());
 }
 
+// In a segment that nobody else knows yet.
+void start_at(ControlLines& lines, std::uint64_t position) noexcept {
+  for (Atomic<std::uint64_t>* word : {&lines.published, &lines.consumed, &lines.returned, &lines.claimed}) {
+    word->store(position, std::memory_order_relaxed);
+  }
+  lines.sleep.store(Sleeper::awake_word(position), std::memory_order_relaxed);
+}
+
 }  // namespace
 
 Status check_options(const LaneOptions& options) {
@@ -45,7 +53,7 @@ Lane::Lane(const LaneOptions& options, Segment own, Owner* owner)
       own_(std::move(own)),
       owner_(owner),
       arena_(options.arena_bytes_max),
-      lent_(options.release_slot_count),
+      lent_(options.release_slot_count, static_cast<std::uint16_t>(options.first_position)),
       peer_arena_(options.peer_arena_bytes_max),
       sleeper_(own_lines()) {}
 
@@ -58,6 +66,7 @@ StatusOr<Ref<Lane>> Lane::create(const LaneOptions& options, Owner* owner) {
   StatusOr<Segment> own = Segment::create(
       header, control_segment_bytes(options.ring_bytes, options.release_slot_count));
   if (!own.ok()) return own.status();
+  start_at(*reinterpret_cast<ControlLines*>(own->data()), options.first_position);
   return Ref<Lane>(new Lane(options, std::move(own).value(), owner));
 }
 

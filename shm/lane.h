@@ -34,6 +34,9 @@ struct LaneOptions {
   std::size_t peer_arena_bytes_max = std::size_t{1} << 30;
   // The largest payload that a record of the peer's may carry inline; 0..2048.
   std::size_t inline_bytes_max = 1024;
+  // Where every counter of the link begins: positions, epochs, generations, sequences. The same on both sides. They go on
+  // from anywhere; tests begin just below a wrap.
+  std::uint64_t first_position = 0;
 };
 
 // Errors: InvalidArgument names the option that is out of range.

@@ -19,8 +19,8 @@ struct BlockId {
 
 class LentTable {
  public:
-  // Units: at most `slot_count` blocks are lent at once, 1..65536.
-  explicit LentTable(std::size_t slot_count);
+  // Units: at most `slot_count` blocks are lent at once, 1..65536. Generations go on from `first_generation`.
+  explicit LentTable(std::size_t slot_count, std::uint16_t first_generation = 0);
 
   std::size_t lent_count() const noexcept { return lent_count_; }
   std::size_t available() const noexcept { return slots_.size() - lent_count_; }

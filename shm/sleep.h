@@ -53,6 +53,8 @@ class Sleeper {
     own_.sleep.store(epoch_, std::memory_order_relaxed);
   }
   bool asleep() const noexcept { return asleep_; }
+  // The word of a sleeper that has slept so many times, and is awake.
+  static constexpr std::uint64_t awake_word(std::uint64_t sleep_count) noexcept { return sleep_count * kEpochStep; }
 
  private:
   friend class Ringer;

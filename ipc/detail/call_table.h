@@ -14,11 +14,14 @@ namespace wharf::ipc::detail {
 template <class Call>
 class CallTable {
  public:
+  // Generations go on from `first_generation`.
+  explicit CallTable(std::uint32_t first_generation = 0) noexcept : first_generation_(first_generation) {}
+
   std::size_t size() const noexcept { return size_; }
 
   // Registers `call`; returns its stream id, which is never 0.
   std::uint64_t add(Call& call) {
-    if (first_free_ == slots_.size()) slots_.push_back({nullptr, 0, first_free_ + 1});
+    if (first_free_ == slots_.size()) slots_.push_back({nullptr, first_generation_, first_free_ + 1});
     const std::uint32_t index = first_free_;
     Slot& slot = slots_[index];
     first_free_ = slot.next_free;
@@ -58,6 +61,7 @@ class CallTable {
     std::uint32_t generation;
     std::uint32_t next_free;
   };
+  const std::uint32_t first_generation_;
   std::vector<Slot> slots_;
   std::uint32_t first_free_ = 0;
   std::size_t size_ = 0;

@@ -140,7 +140,7 @@ coro::Task<StatusOr<Handshaken>> shake_hands(runtime::UniqueFd socket, PortOptio
   size_buffers(socket.get(), options.packet_bytes_max);
   const std::int64_t deadline_ns = runtime::deadline_after(runtime::Reactor::current().now_ns(),
                                                            options.handshake_timeout_ms * 1'000'000);
-  Handshaken done{.socket = PacketSocket(std::move(socket), options.packet_bytes_max)};
+  Handshaken done{.socket = PacketSocket(std::move(socket), options.packet_bytes_max, options.lane.first_position)};
 
   Fds offered;
   if (options.shared_memory) {

@@ -20,7 +20,10 @@ std::uint32_t this_cpu() noexcept { return static_cast<std::uint32_t>(sys::sched
 }  // namespace
 
 Link::Link(runtime::Reactor& reactor, const PortOptions& options) noexcept
-    : reactor_(reactor), options_(options), turn_messages_left_(options.turn_message_count_max) {}
+    : reactor_(reactor),
+      options_(options),
+      calls_(static_cast<std::uint32_t>(options.lane.first_position)),
+      turn_messages_left_(options.turn_message_count_max) {}
 
 Link::~Link() { WHARF_CHECK(ended() || transport_ == nullptr, "a link died before it ended"); }
 

@@ -21,10 +21,12 @@ constexpr std::size_t kPayloadPartsMax = 64;
 
 }  // namespace
 
-PacketSocket::PacketSocket(runtime::UniqueFd socket, std::size_t packet_bytes_max)
+PacketSocket::PacketSocket(runtime::UniqueFd socket, std::size_t packet_bytes_max, std::uint64_t first_sequence)
     : socket_(std::move(socket)),
       buffer_bytes_(sizeof(PacketHeader) + packet_bytes_max),
-      buffer_(std::make_unique_for_overwrite<std::byte[]>(buffer_bytes_)) {}
+      buffer_(std::make_unique_for_overwrite<std::byte[]>(buffer_bytes_)),
+      sent_count_(first_sequence),
+      received_count_(first_sequence) {}
 
 PacketSocket::Sent PacketSocket::send(PacketHeader header, std::span<const iovec> payload,
                                       std::span<const runtime::UniqueFd> fds) {

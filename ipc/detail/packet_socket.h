@@ -23,8 +23,9 @@ using Fds = absl::InlinedVector<runtime::UniqueFd, 2>;
 
 class PacketSocket {
  public:
-  // Units: `packet_bytes_max` of payload. The receive buffer is that large.
-  PacketSocket(runtime::UniqueFd socket, std::size_t packet_bytes_max);
+  // Units: `packet_bytes_max` of payload. The receive buffer is that large. Both sides number their packets from
+  // `first_sequence` on.
+  PacketSocket(runtime::UniqueFd socket, std::size_t packet_bytes_max, std::uint64_t first_sequence = 0);
 
   int fd() const noexcept { return socket_.get(); }
   bool open() const noexcept { return static_cast<bool>(socket_); }
@@ -67,8 +68,8 @@ class PacketSocket {
   std::span<const std::byte> payload_;
   Fds fds_;
   Status status_;
-  std::uint64_t sent_count_ = 0;
-  std::uint64_t received_count_ = 0;
+  std::uint64_t sent_count_;
+  std::uint64_t received_count_;
 };
 
 }  // namespace wharf::ipc::detail
