@@ -42,9 +42,10 @@ bool Link::send_now(Sender& sender) {
     return true;
   }
   Caller* const caller = sender.caller;
+  // One whose fragments are on their way is finished all the same: the peer could not tell the rest from the next message.
   if (caller != nullptr && fin_received_) {
     sender.result = no_reply_can_come();
-    return true;
+    if (!sender.outgoing.begun) return true;
   }
   if (caller != nullptr && caller->stream == 0) {
     sender.outgoing.stream = caller->stream = calls_.add(*caller);
@@ -66,7 +67,7 @@ bool Link::send_now(Sender& sender) {
       sender.result = status_;
       return true;
     case Sent::kNoSocket:
-      // What has begun must be finished: the peer could not tell the rest from the next message.
+      // What has begun must be finished.
       if (sender.outgoing.begun) sender.hold();
       if (writable_watch_ == nullptr) writable_watch_ = std::make_unique<WritableWatch>(*this);
       return false;
@@ -108,7 +109,7 @@ void Link::send_waiting() {
     auto& sender = *static_cast<Sender*>(senders_.first());
     --turn_messages_left_;
     if (!send_now(sender) || ended()) return;
-    if (sender.sent && sender.awaits_reply) {
+    if (sender.sent && sender.awaits_reply && !fin_received_) {
       senders_.remove(sender);
       callers_.add(sender);
       sender.release();

@@ -1,5 +1,7 @@
 // S2: closing one direction, or both: what was sent arrives, and then the end does.
+#include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -109,6 +111,50 @@ coro::Task<void> leave_unanswered(ipc::Port& port, PeerEnd& /*peer*/) {
 TEST_P(PlaceRowTest, S2_AnOrderlyCloseIsToldFromADeath) {
   run(setup("close_unanswered"), leave_unanswered);
 }
+
+coro::Task<void> open_at(std::unique_ptr<ipc::Port>& port, runtime::UniqueFd socket) {
+  ipc::PortOptions options;
+  options.shared_memory = false;
+  auto opened = co_await ipc::Port::open(std::move(socket), options);
+  CO_ASSERT_OK(opened.status());
+  port = *std::move(opened);
+}
+
+coro::Task<void> call_and_fail(ipc::Port& port, std::size_t bytes) {
+  const std::string payload = pattern(bytes);
+  auto reply = co_await port.call(ipc::Message(payload));
+  EXPECT_EQ(reply.status().code(), StatusCode::kUnavailable) << reply.status();
+  Status sent = co_await port.send(ipc::Message("after"));
+  EXPECT_OK(sent);
+}
+
+// Both ends are here, so that the goodbye comes while the call's fragments are on their way.
+coro::Task<void> say_goodbye_amid_a_call() {
+  constexpr std::size_t kBytes = 1 << 20;
+  auto sockets = ipc::Port::socket_pair();
+  CO_ASSERT_OK(sockets.status());
+  std::unique_ptr<ipc::Port> caller;
+  std::unique_ptr<ipc::Port> leaver;
+  coro::Scope scope;
+  scope.spawn(open_at(caller, std::move(sockets->first)));
+  scope.spawn(open_at(leaver, std::move(sockets->second)));
+  co_await scope.join();
+  scope.spawn(call_and_fail(*caller, kBytes));
+  co_await next_turn();
+
+  Status closed = co_await leaver->close_send();
+  EXPECT_OK(closed);
+  auto request = co_await leaver->receive();
+  auto next = co_await leaver->receive();
+  co_await scope.join();
+
+  EXPECT_TRUE(request.has_value() && request->size_bytes() == kBytes);
+  EXPECT_TRUE(next.has_value() && next->to_string() == "after");
+  EXPECT_OK(caller->status());
+  EXPECT_OK(leaver->status());
+}
+
+TEST_F(PortTest, S2_ACallThatHasBegunIsFinishedAfterThePeersGoodbye) { run(say_goodbye_amid_a_call()); }
 
 }  // namespace
 }  // namespace wharf::test
