@@ -126,9 +126,9 @@ TEST(HostileRingTest, TheWholeRingMayBePublishedAndNoCellMore) {
 TEST(HostileRingTest, EachFieldOfAHeaderThatIsWrongIsNamed) {
   using H = RecordHeader;
   EXPECT_EQ(verdict_on([](H& h) { h.kind = RecordKind{0}; }), "record.kind");
-  EXPECT_EQ(verdict_on([](H& h) { h.kind = RecordKind{5}; }), "record.kind");
+  EXPECT_EQ(verdict_on([](H& h) { h.kind = RecordKind{8}; }), "record.kind");
   EXPECT_EQ(verdict_on([](H& h) { h.kind = RecordKind{255}; }), "record.kind");
-  EXPECT_EQ(verdict_on([](H& h) { h.flags = 8; }), "record.flags");
+  EXPECT_EQ(verdict_on([](H& h) { h.flags = 64; }), "record.flags");
   EXPECT_EQ(verdict_on([](H& h) { h.flags = 0x80; }), "record.flags");
   EXPECT_EQ(verdict_on([](H& h) { h.retracted = 2; }), "record.retracted");
   EXPECT_EQ(verdict_on([](H& h) { h.fds_sequence = 0x8000'0000; }), "record.fds_sequence");
