@@ -37,10 +37,12 @@ struct PortCounters {
   std::uint64_t handle_sends = 0;
   std::uint64_t handle_losses = 0;
 
-  // Now: blocks that the peer holds of ours; bytes of our arena in use, and in segments.
+  // Now: blocks that the peer holds of ours; bytes of our arena in use, and in segments; bytes in segments of the peer's
+  // arena that are mapped here.
   std::uint64_t blocks_lent_now = 0;
   std::uint64_t arena_used_bytes = 0;
   std::uint64_t arena_segment_bytes = 0;
+  std::uint64_t peer_segment_bytes = 0;
 
   std::uint64_t system_calls() const noexcept {
     return doorbells_rung + socket_sends + socket_receives;

@@ -1,5 +1,7 @@
 #include "wharf/ipc/piece.h"
 
+#include <algorithm>
+
 #include "wharf/runtime/base/check.h"
 
 namespace wharf::ipc {
@@ -8,8 +10,14 @@ void Piece::give_back() noexcept {
   if (kind_ == Kind::kOwnBlock) {
     lane_->free(block_id());
   } else {
+    lane_->peer_arena().end_view(segment_);
     lane_->release(token_);
   }
+}
+
+void Piece::forget() noexcept {
+  if (kind_ == Kind::kPeerBlock) lane_->peer_arena().end_view(segment_);
+  lane_.reset();
 }
 
 void Piece::swap(Piece& other) noexcept {
@@ -23,8 +31,19 @@ void Piece::swap(Piece& other) noexcept {
 }
 
 void Loan::resize(std::size_t bytes) noexcept {
-  WHARF_CHECK_LE(bytes, capacity_bytes_);
+  WHARF_CHECK_LE(bytes, capacity_bytes());
   piece_.resize(bytes);
 }
+
+Status Loan::grow(std::size_t bytes, std::size_t bytes_min) noexcept {
+  WHARF_CHECK_LE(bytes_min, bytes);
+  if (bytes > capacity_bytes() && !piece_.lane_->arena().grow(block_, bytes, bytes_min) && bytes_min > capacity_bytes()) {
+    return absl::ResourceExhaustedError("grow: the memory behind the loan is in use: ask for more at first, or copy to a larger loan");
+  }
+  piece_.resize(std::max(size_bytes(), std::min(bytes, capacity_bytes())));
+  return absl::OkStatus();
+}
+
+void Loan::shrink_to_fit() noexcept { piece_.lane_->shrink(block_, size_bytes()); }
 
 }  // namespace wharf::ipc

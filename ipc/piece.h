@@ -9,6 +9,7 @@
 #include <span>
 #include <utility>
 
+#include "wharf/runtime/base/status.h"
 #include "wharf/shm/lane.h"
 
 namespace wharf::ipc {
@@ -51,10 +52,11 @@ class Piece {
     return {token_, segment_, unit_, static_cast<std::uint32_t>(bytes_)};
   }
   // The block has gone to the peer: nothing is given back from here.
-  void forget() noexcept { lane_.reset(); }
+  void forget() noexcept;
   void resize(std::size_t bytes) noexcept { bytes_ = bytes; }
 
  private:
+  friend class Loan;
   void give_back() noexcept;
   void swap(Piece& other) noexcept;
 
@@ -75,21 +77,29 @@ class Piece {
 class Loan {
  public:
   Loan(shm::Ref<shm::Lane> lane, const shm::OwnBlock& block, std::size_t bytes) noexcept
-      : piece_(std::move(lane), block, bytes), data_(block.data), capacity_bytes_(block.capacity_bytes) {}
+      : piece_(std::move(lane), block, bytes), block_(block) {}
 
-  std::span<std::byte> bytes() noexcept { return {data_, size_bytes()}; }
-  std::byte* data() noexcept { return data_; }
+  std::span<std::byte> bytes() noexcept { return {data(), size_bytes()}; }
+  std::byte* data() noexcept { return block_.data; }
   std::size_t size_bytes() const noexcept { return piece_.bytes().size(); }
-  std::size_t capacity_bytes() const noexcept { return capacity_bytes_; }
-  // Sends only the first `bytes`, or more than were asked for: at most capacity_bytes() (checked).
+  std::size_t capacity_bytes() const noexcept { return block_.capacity_bytes; }
+  // Sends only the first `bytes`, or more than were asked for: at most capacity_bytes() (checked). The memory stays.
   void resize(std::size_t bytes) noexcept;
+  // Makes the loan larger where it is, into free memory behind it: to `bytes`, or as far as it goes if that is at least
+  // `bytes_min`. What was written stays, and so does the address. Never waits, and so may take what others wait for.
+  //
+  // Units:  bytes_min at most `bytes` (checked). The new size_bytes() is between them; a loan is never made smaller.
+  // Errors: ResourceExhausted  the memory behind it is in use; nothing has changed
+  // Cost:   no system call, no allocation.
+  Status grow(std::size_t bytes, std::size_t bytes_min) noexcept;
+  // Gives memory beyond size_bytes() back to the arena, as far as a loan of that size would not have it.
+  void shrink_to_fit() noexcept;
 
   Piece take_piece() && noexcept { return std::move(piece_); }
 
  private:
   Piece piece_;
-  std::byte* data_;
-  std::size_t capacity_bytes_;
+  shm::OwnBlock block_;
 };
 
 }  // namespace wharf::ipc

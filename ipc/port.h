@@ -103,9 +103,10 @@ class Port {
   // Cost:      no allocation; no system call unless there is nothing to receive, or fds come along.
   ReceiveAwaiter receive() { return ReceiveAwaiter(link_); }
 
-  // Shared memory for a payload of `bytes`, to be written in place. Waits, in turn, until there is some.
+  // Shared memory for a payload of `bytes`, to be written in place. Waits until there is some, in turn with sends that
+  // copy into the arena. A task that keeps loans meanwhile may wait for itself: it should have a deadline.
   //
-  // Errors:    ResourceExhausted   never: larger than the arena has room for in one piece
+  // Errors:    ResourceExhausted   larger than the arena may become, or the kernel has no memory for it
   //            FailedPrecondition  the port has no shared memory
   //            DeadlineExceeded, Cancelled, Unavailable  as send()
   LoanAwaiter loan(std::size_t bytes, WaitOptions options = {}) { return {link_, bytes, options.deadline_ns}; }

@@ -26,7 +26,7 @@ struct SegmentHeader {
   std::uint32_t version;
   SegmentKind kind;
   std::uint64_t segment_bytes;       // of the whole file
-  std::uint32_t id;                  // of an arena: 0, 1, 2 ... in the order of announcement; control: 0
+  std::uint32_t id;                  // of an arena: rises, see docs/formats.md; control: 0
   std::uint32_t ring_bytes;          // control only, else 0; a power of two
   std::uint32_t release_slot_count;  // control only, else 0; a power of two
   std::uint32_t reserved[7];
@@ -52,6 +52,9 @@ static_assert(offsetof(ControlLines, sleep) == 384);
 static_assert(offsetof(ControlLines, cpu) == 392);
 
 inline constexpr std::size_t kRingOffset = sizeof(ControlLines);
+
+// Where the blocks of an arena segment begin: behind its header, on a page of their own.
+inline constexpr std::size_t kArenaDataOffset = 4096;
 
 // An entry of a release ring: a block of the peer's arena that the creator has finished with.
 struct ReleaseEntry {
@@ -127,11 +130,12 @@ static_assert(record_cells(0, 32) == 1, "a message of 32 bytes is one cache line
 inline constexpr std::size_t kBlockCountMax = 256;         // of one record
 inline constexpr std::size_t kInlineBytesMax = 2048;       // of one record
 inline constexpr std::size_t kFdCountMax = 16;             // of one record; SCM_MAX_FD is 253
-inline constexpr std::size_t kSegmentCountMax = 256;       // arenas per side
+inline constexpr std::size_t kSegmentCountMax = 256;       // arenas per side, at once
 inline constexpr std::size_t kRingBytesMin = 16 * 1024;    // the largest record fits twice (ring.h)
 inline constexpr std::size_t kRingBytesMax = 16 * 1024 * 1024;
 inline constexpr std::size_t kReleaseSlotCountMin = kBlockCountMax;
 inline constexpr std::size_t kReleaseSlotCountMax = 65'536;  // a token has 16 bits for the slot
+inline constexpr std::uint32_t kSegmentIdEnd = kFileSegment;  // ids are below it
 inline constexpr std::size_t kArenaSegmentBytesMax = std::size_t{4} << 30;
 static_assert(2 * record_cells(kBlockCountMax, kInlineBytesMax) * kCellBytes <= kRingBytesMin);
 

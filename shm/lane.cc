@@ -1,11 +1,15 @@
 #include "wharf/shm/lane.h"
 
+#include <algorithm>
 #include <bit>
+#include <cstring>
 #include <new>
 #include <utility>
 
 namespace wharf::shm {
 namespace {
+
+constexpr std::int64_t kArenaIdleMsMax = 24 * 60 * 60 * 1000;
 
 bool power_of_two_within(std::size_t value, std::size_t least, std::size_t most) noexcept {
   return std::has_single_bit(value) && value >= least && value <= most;
@@ -35,6 +39,9 @@ Status check_options(const LaneOptions& options) {
   if (options.inline_bytes_max > kInlineBytesMax) {
     return absl::InvalidArgumentError("inline_bytes_max must be at most 2048");
   }
+  if (options.arena_idle_ms < 0 || options.arena_idle_ms > kArenaIdleMsMax) {
+    return absl::InvalidArgumentError("arena_idle_ms must be 0..1 day");
+  }
   return absl::OkStatus();
 }
 
@@ -52,7 +59,7 @@ Lane::Lane(const LaneOptions& options, Segment own, Owner* owner)
     : options_(options),
       own_(std::move(own)),
       owner_(owner),
-      arena_(options.arena_bytes_max),
+      arena_(options.arena_bytes_max, options.huge_pages),
       lent_(options.release_slot_count, static_cast<std::uint16_t>(options.first_position)),
       peer_arena_(options.peer_arena_bytes_max),
       sleeper_(own_lines()) {}
@@ -96,9 +103,22 @@ void Lane::close() noexcept {
   lent_.take_back_all([this](BlockId id) { arena_.free(id); });
 }
 
-void Lane::free(BlockId id) noexcept {
+void Lane::reclaim(BlockId id) noexcept {
+#ifndef NDEBUG
+  // Where checks are on, whoever goes on reading what was given back reads this.
+  const OwnBlock block = arena_.block(id);
+  std::memset(block.data, 0xdd, std::min(block.capacity_bytes, kBlockUnitBytes));
+#endif
   arena_.free(id);
+}
+
+void Lane::free(BlockId id) noexcept {
+  reclaim(id);
   changed();
+}
+
+void Lane::shrink(OwnBlock& block, std::size_t bytes) noexcept {
+  if (arena_.shrink(block, bytes)) changed();
 }
 
 std::optional<std::size_t> Lane::collect() noexcept {
@@ -109,7 +129,7 @@ std::optional<std::size_t> Lane::collect() noexcept {
   while (returned.readable()) {
     const std::optional<std::uint32_t> token = returned.pop();
     if (!token.has_value() || lent_.find(*token) == nullptr) return std::nullopt;
-    arena_.free(lent_.take_back(*token));
+    reclaim(lent_.take_back(*token));
     ++count;
   }
   return count;
@@ -127,10 +147,6 @@ std::optional<OwnBlock> Lane::take_returned(const BlockDescriptor& descriptor) n
   if (id->unit != descriptor.offset_units || descriptor.bytes > block.capacity_bytes) return std::nullopt;
   lent_.take_back(descriptor.token);
   return block;
-}
-
-Segment* Lane::unannounced() noexcept {
-  return announced_count_ < arena_.segment_count() ? &arena_.segment(announced_count_) : nullptr;
 }
 
 void Lane::release(std::uint32_t token) noexcept {

@@ -16,6 +16,7 @@
 #include "wharf/runtime/base/unique_fd.h"
 #include "wharf/shm/arena.h"
 #include "wharf/shm/lent_table.h"
+#include "wharf/shm/peer_arena.h"
 #include "wharf/shm/ref.h"
 #include "wharf/shm/release_ring.h"
 #include "wharf/shm/ring.h"
@@ -30,6 +31,12 @@ struct LaneOptions {
   std::size_t release_slot_count = 512;
   // Arena memory that this side may create at most; 0 turns the arena off.
   std::size_t arena_bytes_max = 8 * 1024 * 1024;
+  // Milliseconds that a segment of the arena may hold nothing before it is given back to the system, which happens after
+  // once to twice that time; at most a day. 0: the arena keeps what it has.
+  std::int64_t arena_idle_ms = 1'000;
+  // Asks the kernel for huge pages in the arena: fewer TLB misses for payloads of megabytes. Where it gives none
+  // (/sys/kernel/mm/transparent_hugepage/shmem_enabled: see docs/architecture.md) nothing changes.
+  bool huge_pages = false;
   // Arena memory of the peer's that this side maps at most.
   std::size_t peer_arena_bytes_max = std::size_t{1} << 30;
   // The largest payload that a record of the peer's may carry inline; 0..2048.
@@ -71,8 +78,9 @@ class Lane final : public RefCounted {
   Arena& arena() noexcept { return arena_; }
   const LentTable& lent() const noexcept { return lent_; }
 
-  // Our arena. A freed block is not the peer's; it is reused at once.
+  // Our arena. What is freed, or cut off, is not the peer's; it is reused at once.
   void free(BlockId id) noexcept;
+  void shrink(OwnBlock& block, std::size_t bytes) noexcept;
   // Notes that the peer holds `id` from now on. Precondition: lent().available() > 0.
   std::uint32_t lend(BlockId id) noexcept { return lent_.lend(id); }
   // The peer will not look at a block that was lent to it: it is free again. One that the peer says to have returned
@@ -91,8 +99,8 @@ class Lane final : public RefCounted {
   std::optional<OwnBlock> take_returned(const BlockDescriptor& descriptor) noexcept;
 
   // The next of our arena's segments that the peer has not been told of, or null; announced() marks it as told.
-  Segment* unannounced() noexcept;
-  void announced() noexcept { ++announced_count_; }
+  Segment* unannounced() noexcept { return arena_.unannounced(); }
+  void announced() noexcept { arena_.announced(); }
 
   // The peer's arena.
   PeerArena& peer_arena() noexcept { return peer_arena_; }
@@ -117,6 +125,7 @@ class Lane final : public RefCounted {
   Lane(const LaneOptions& options, Segment own, Owner* owner);
   ~Lane() = default;
   ControlLines& own_lines() noexcept { return *reinterpret_cast<ControlLines*>(own_.data()); }
+  void reclaim(BlockId id) noexcept;
   void changed() noexcept {
     if (owner_ != nullptr) owner_->on_lane_change();
   }
@@ -129,7 +138,6 @@ class Lane final : public RefCounted {
   PeerArena peer_arena_;
   Sleeper sleeper_;
   std::optional<Peer> peer_;
-  std::size_t announced_count_ = 0;
 };
 
 }  // namespace wharf::shm

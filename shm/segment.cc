@@ -50,7 +50,7 @@ Mapping::~Mapping() {
   if (data_ != nullptr) sys::munmap(data_, bytes_);
 }
 
-StatusOr<Segment> Segment::create(SegmentHeader header, std::size_t bytes) {
+StatusOr<Segment> Segment::create(SegmentHeader header, std::size_t bytes, bool huge_pages) {
   bytes = (bytes + kPageBytes - 1) / kPageBytes * kPageBytes;
   const int created = sys::memfd_create("wharf", MFD_CLOEXEC | MFD_ALLOW_SEALING);
   if (created == -EPERM || created == -EACCES || created == -ENOSYS) {
@@ -63,6 +63,7 @@ StatusOr<Segment> Segment::create(SegmentHeader header, std::size_t bytes) {
   if (allocated < 0) return failed(allocated, "create segment: fallocate");
   StatusOr<Mapping> mapping = map(fd, bytes, PROT_READ | PROT_WRITE, "create segment: mmap");
   if (!mapping.ok()) return mapping.status();
+  if (huge_pages) sys::madvise(mapping->data(), bytes, MADV_HUGEPAGE);  // advice: that it is refused changes nothing
   const int sealed = sys::fcntl(fd.get(), F_ADD_SEALS, kSeals);
   if (sealed < 0) return failed(sealed, "create segment: add seals");
 

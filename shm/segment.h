@@ -37,9 +37,11 @@ class Segment {
   // Makes a segment of `bytes`, rounded up to whole pages, all of it allocated now: want of memory is an error here, not
   // a SIGBUS later. `header` is written with magic, version and size filled in; the rest is zero.
   //
+  // `huge_pages` asks for them; there may be none.
+  //
   // Errors: ResourceExhausted  no memory, fd or map left
   //         Unavailable        memfd_create is refused here (seccomp); use the socket alone
-  static StatusOr<Segment> create(SegmentHeader header, std::size_t bytes);
+  static StatusOr<Segment> create(SegmentHeader header, std::size_t bytes, bool huge_pages = false);
 
   std::byte* data() const noexcept { return mapping_.data(); }
   std::size_t size_bytes() const noexcept { return mapping_.size_bytes(); }

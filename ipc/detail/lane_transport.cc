@@ -47,12 +47,11 @@ Transport::Sent LaneTransport::copy_to_arena(Outgoing& outgoing, std::size_t par
   std::size_t bytes_left = 0;
   for (std::size_t i = 0; i < part_count; ++i) bytes_left += message.part(part_index + i).size();
   const auto never_fits = [&] {
-    const Status& why = lane_->arena().growth_error();
-    if (!why.ok()) return refuse(outgoing, why);
     return refuse(outgoing, absl::ResourceExhaustedError(
                                 "send: the payload does not fit the arena: raise arena_bytes_max"));
   };
   if (bytes_left > lane_->arena().bytes_max()) return never_fits();
+  if (outgoing.memory_is_others) return Sent::kNoMemory;
   absl::InlinedVector<shm::OwnBlock, 4> blocks;
   for (std::size_t at = 0; at < bytes_left; at += kCopyBlockBytes) {
     const shm::Allocation got =
@@ -61,7 +60,8 @@ Transport::Sent LaneTransport::copy_to_arena(Outgoing& outgoing, std::size_t par
     // All or nothing. Nobody else gains from what is given back here, so nobody is told.
     blocks.pop_back();
     for (const shm::OwnBlock& block : blocks) lane_->arena().free(block.id);
-    return got == shm::Allocation::kFull ? Sent::kNoMemory : never_fits();
+    if (got == shm::Allocation::kFull) return Sent::kNoMemory;
+    return got == shm::Allocation::kRefused ? refuse(outgoing, lane_->arena().growth_error()) : never_fits();
   }
   absl::InlinedVector<Piece, 4> copies;
   std::size_t part = part_index;
@@ -140,27 +140,6 @@ Transport::Sent LaneTransport::reserve(std::size_t cells, std::byte*& at) {
   return at != nullptr ? Sent::kSent : Sent::kNoSpace;
 }
 
-Transport::Sent LaneTransport::announce_segments() {
-  while (shm::Segment* segment = lane_->unannounced()) {
-    std::byte* cell = nullptr;
-    if (Sent sent = reserve(shm::record_cells(0, 0), cell); sent != Sent::kSent) return sent;
-    runtime::UniqueFd fd = segment->take_fd();
-    const Sent sent = send_fds({&fd, 1});
-    if (sent != Sent::kSent) {
-      segment->restore_fd(std::move(fd));
-      return sent;
-    }
-    shm::RecordHeader header{};
-    header.kind = shm::RecordKind::kSegment;
-    header.fd_count = 1;
-    header.fds_sequence = last_packet_sequence();
-    std::memcpy(cell, &header, sizeof(header));
-    lane_->writer().commit();
-    lane_->announced();
-  }
-  return Sent::kSent;
-}
-
 shm::BlockDescriptor LaneTransport::describe(Piece& piece) noexcept {
   shm::BlockDescriptor descriptor = piece.descriptor();
   if (piece.kind() == Piece::Kind::kOwnBlock) {
@@ -188,7 +167,7 @@ Transport::Sent LaneTransport::try_send(Outgoing& outgoing) {
   if (block_count > shm::kBlockCountMax) {
     return refuse(outgoing, absl::InvalidArgumentError("send: a message carries at most 256 blocks: lend larger ones"));
   }
-  if (lane_->lent().available() < block_count) return Sent::kNoMemory;
+  if (lane_->lent().available() < block_count) return Sent::kNoSlots;
   if (Sent sent = announce_segments(); sent != Sent::kSent) {
     return sent == Sent::kRefused ? refuse(outgoing, status_) : sent;
   }
@@ -324,14 +303,6 @@ bool LaneTransport::take_block(const std::byte* source, Message& message) {
   return true;
 }
 
-bool LaneTransport::adopt_segment(const shm::RecordView& record) {
-  Fds fds;
-  if (record.header.fd_count != 1) return violation("segment.fd_count"), false;
-  if (!take_fds(record.header, fds)) return false;
-  status_ = lane_->peer_arena().adopt(std::move(fds[0]));
-  return status_.ok();
-}
-
 Transport::Got LaneTransport::take_message(const shm::RecordView& record, Message& message) {
   const shm::RecordHeader& header = record.header;
   message.type_ = header.type;
@@ -395,8 +366,10 @@ Transport::Got LaneTransport::try_receive(Message& message) {
       case shm::RecordKind::kSegment:
         if (!adopt_segment(record)) got = Got::kBroken;
         break;
+      case shm::RecordKind::kRetire:
+        if (!retire_segment(record.header)) got = Got::kBroken;
+        break;
       case shm::RecordKind::kPad: break;  // never shown
-      case shm::RecordKind::kRetire: got = violation("record.kind"); break;
     }
     lane_->reader().pop();
     if (got != Got::kEmpty) return got;

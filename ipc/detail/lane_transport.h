@@ -25,6 +25,7 @@ class LaneTransport final : public Transport {
   Got try_receive(Message& message) override;
   bool retract(std::uint64_t position, std::uint64_t stream) override;
   void settle_retraction(std::uint64_t stream, bool unseen) override;
+  void retire_idle_memory() override;
 
  private:
   // A request that we want back and the peer has claimed: its blocks are ours if the peer's reply says so.
@@ -51,6 +52,7 @@ class LaneTransport final : public Transport {
   // Room in the ring for a record of `cells`.
   Sent reserve(std::size_t cells, std::byte*& at);
   Sent announce_segments();
+  Sent announce_retired();
   Sent send_fds(std::span<const runtime::UniqueFd> fds);
 
   Got take_retracted(const shm::RecordView& record, Message& message);
@@ -61,6 +63,7 @@ class LaneTransport final : public Transport {
   bool take_fds(const shm::RecordHeader& record, Fds& fds);
   bool take_block(const std::byte* descriptor, Message& message);
   bool adopt_segment(const shm::RecordView& record);
+  bool retire_segment(const shm::RecordHeader& header);
   Got violation(const char* what);
 
   const shm::Ref<shm::Lane> lane_;

@@ -37,6 +37,7 @@ void Link::start(Handshaken handshaken) {
   if (lane_) {
     transport_ = std::make_unique<LaneTransport>(lane_, *socket_, handshaken.inline_bytes_max, counters_);
     doorbell_watch_ = std::make_unique<DoorbellWatch>(*this);
+    if (options_.lane.arena_idle_ms != 0) arena_timer_ = std::make_unique<ArenaTimer>(*this);
   } else {
     transport_ = std::make_unique<SocketTransport>(*socket_, handshaken.packet_bytes_max,
                                                    message_bytes_max_, counters_);
@@ -55,23 +56,40 @@ bool Link::try_borrow(Borrower& borrower) {
     borrower.result = absl::FailedPreconditionError("loan: this port has no shared memory; send plain bytes");
     return true;
   }
-  if (!borrowers_.empty() && !borrower.waiting()) return false;
   shm::OwnBlock block;
-  switch (lane_->arena().allocate(borrower.bytes, block)) {
+  const bool has_turn = has_memory_turn(borrower);
+  switch (has_turn ? lane_->arena().allocate(borrower.bytes, block) : shm::Allocation::kFull) {
     case shm::Allocation::kOk:
       borrower.loan.emplace(lane_, block, borrower.bytes);
       return true;
-    case shm::Allocation::kTooLarge: {
-      const Status& why = lane_->arena().growth_error();
-      borrower.result = !why.ok() ? why : absl::ResourceExhaustedError(
+    case shm::Allocation::kTooLarge:
+      borrower.result = absl::ResourceExhaustedError(
           "loan: " + std::to_string(borrower.bytes) + " bytes in one piece do not fit the arena: raise "
           "arena_bytes_max, or lend smaller pieces");
       return true;
-    }
+    case shm::Allocation::kRefused:
+      borrower.result = lane_->arena().growth_error();
+      return true;
     case shm::Allocation::kFull: break;
   }
-  if (!borrower.waiting()) ++counters_.waits;
+  if (borrower.memory_turn == 0) {
+    borrower.memory_turn = ++memory_turns_;
+    ++counters_.waits;
+  }
   return false;
+}
+
+// Memory goes to loans, and to sends that copy into the arena, in the order in which they asked: what is small does not
+// overtake what is large. Only the first sender can wait for it.
+bool Link::has_memory_turn(const Sender& sender) const noexcept {
+  if (borrowers_.empty()) return true;
+  return sender.memory_turn != 0 && sender.memory_turn < static_cast<const Borrower*>(borrowers_.first())->memory_turn;
+}
+
+bool Link::has_memory_turn(const Borrower& borrower) const noexcept {
+  if (!borrower.waiting() && !borrowers_.empty()) return false;
+  const std::uint64_t before = senders_.empty() ? 0 : static_cast<const Sender*>(senders_.first())->memory_turn;
+  return before == 0 || (borrower.memory_turn != 0 && borrower.memory_turn < before);
 }
 
 void Link::look_out() noexcept {
@@ -87,7 +105,10 @@ Status Link::gave_up(const PortWait& wait, const char* operation) noexcept {
 
 bool Link::collect_returned() {
   const std::optional<std::size_t> count = lane_->collect();
-  if (count.has_value()) return *count != 0;
+  if (count.has_value()) {
+    if (*count != 0) watch_arena();
+    return *count != 0;
+  }
   end(false_return());
   return false;
 }
@@ -102,6 +123,28 @@ void Link::lend_waiting() {
   }
 }
 
+// Loans and sends make way for one another.
+void Link::serve_waiting() {
+  std::size_t waiting_count;
+  do {
+    waiting_count = borrowers_.count() + senders_.count();
+    lend_waiting();
+    if (!senders_.empty()) send_waiting();
+  } while (!ended() && !borrowers_.empty() && borrowers_.count() + senders_.count() < waiting_count);
+}
+
+void Link::watch_arena() noexcept {
+  if (arena_timer_ == nullptr || arena_timer_->is_set() || fin_sent_) return;
+  if (lane_->arena().has_idle()) arena_timer_->start();
+}
+
+void Link::retire_idle_memory() {
+  arena_idle_due_ = false;
+  transport_->retire_idle_memory();
+  publish_early();
+  watch_arena();
+}
+
 // ---- The reactor's side ----
 
 bool Link::poll() noexcept {
@@ -114,9 +157,9 @@ bool Link::poll() noexcept {
   }
   bool any = false;
   if (lane_) any = collect_returned();
-  if (!ended() && !borrowers_.empty()) lend_waiting();
   if (!ended() && !notes_.empty()) send_notes();
-  if (!ended() && !senders_.empty()) send_waiting();
+  if (!ended() && arena_idle_due_) retire_idle_memory();
+  if (!ended()) serve_waiting();
   socket_writable_ = false;
   any |= receive_waiting();
   return any || ended();
@@ -176,6 +219,7 @@ void Link::flush() noexcept {
   if (lane_->reader().publish()) news |= shm::kWantSpace;
   if (lane_->publish_releases()) news |= shm::kWantMemory;
   if (news != 0) ring(news);
+  watch_arena();
 }
 
 void Link::ring(std::uint64_t news) noexcept {
@@ -229,6 +273,7 @@ void Link::end(Status why) noexcept {
   socket_watch_.reset();
   writable_watch_.reset();
   doorbell_watch_.reset();
+  arena_timer_.reset();
   if (lane_) lane_->close();
   socket_->close();  // E2
   own_doorbell_.reset();
@@ -264,6 +309,7 @@ PortCounters Link::counters() const noexcept {
   counters.blocks_lent_now = lane_->lent().lent_count();
   counters.arena_used_bytes = lane_->arena().used_bytes();
   counters.arena_segment_bytes = lane_->arena().segment_bytes();
+  counters.peer_segment_bytes = lane_->peer_arena().segment_bytes();
   return counters;
 }
 

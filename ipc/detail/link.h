@@ -42,6 +42,7 @@ struct Sender : PortWait {
   Caller* caller = nullptr;    // of the request that the message begins
   bool awaits_reply = false;  // the task goes on waiting, for the reply
   bool sent = false;
+  std::uint64_t memory_turn = 0;  // its place among all who wait for memory; 0: it does not
   Status result;
 };
 
@@ -62,6 +63,7 @@ struct Receiver : PortWait {
 // A task that waits for memory.
 struct Borrower : PortWait {
   std::size_t bytes = 0;
+  std::uint64_t memory_turn = 0;  // as a sender's
   std::optional<Loan> loan;
   Status result;
 };
@@ -123,6 +125,7 @@ class Link final : public shm::RefCounted, private runtime::Poller, private shm:
   class SocketWatch;
   class WritableWatch;
   class DoorbellWatch;
+  class ArenaTimer;
   ~Link();
 
   // runtime::Poller
@@ -137,6 +140,11 @@ class Link final : public shm::RefCounted, private runtime::Poller, private shm:
   void send_waiting();
   void send_notes() noexcept;
   void lend_waiting();
+  void serve_waiting();
+  bool has_memory_turn(const Sender& sender) const noexcept;
+  bool has_memory_turn(const Borrower& borrower) const noexcept;
+  void watch_arena() noexcept;
+  void retire_idle_memory();
   bool collect_returned();
   void check_returned();
   bool receive_waiting();
@@ -177,6 +185,7 @@ class Link final : public shm::RefCounted, private runtime::Poller, private shm:
   std::unique_ptr<SocketWatch> socket_watch_;
   std::unique_ptr<WritableWatch> writable_watch_;  // while a send waits for the socket
   std::unique_ptr<DoorbellWatch> doorbell_watch_;
+  std::unique_ptr<ArenaTimer> arena_timer_;  // null: the arena keeps what it has
 
   coro::detail::WaitList senders_;
   coro::detail::WaitList callers_;
@@ -191,12 +200,14 @@ class Link final : public shm::RefCounted, private runtime::Poller, private shm:
 
   std::uint32_t turn_messages_left_;
   std::uint64_t send_wants_ = 0;  // shm::Want: what the first sender, and notes, found too little of
+  std::uint64_t memory_turns_ = 0;  // given out
   std::uint64_t owed_ring_ = 0;  // published, and not rung for yet
   std::size_t message_bytes_max_ = 0;
   std::uint32_t peer_stream_window_ = 1;
   bool socket_readable_ = false;
   bool socket_writable_ = false;
   bool peer_gone_ = false;     // the socket has ended; what was published is still to be read
+  bool arena_idle_due_ = false;
   bool fin_sent_ = false;
   bool fin_received_ = false;
   coro::Event ended_;

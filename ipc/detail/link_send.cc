@@ -51,7 +51,10 @@ bool Link::send_now(Sender& sender) {
     sender.outgoing.stream = caller->stream = calls_.add(*caller);
     sender.outgoing.flags |= shm::kFlagRequest;
   }
-  switch (transport_->try_send(sender.outgoing)) {
+  sender.outgoing.memory_is_others = !has_memory_turn(sender);
+  const Sent outcome = transport_->try_send(sender.outgoing);
+  if (outcome != Sent::kNoMemory) sender.memory_turn = 0;
+  switch (outcome) {
     case Sent::kSent:
       sender.sent = true;
       if (caller != nullptr) caller->request_sent(sender.outgoing.position);
@@ -72,7 +75,10 @@ bool Link::send_now(Sender& sender) {
       if (writable_watch_ == nullptr) writable_watch_ = std::make_unique<WritableWatch>(*this);
       return false;
     case Sent::kNoSpace: send_wants_ |= shm::kWantSpace; return false;
-    case Sent::kNoMemory: send_wants_ |= shm::kWantMemory; return false;
+    case Sent::kNoMemory:
+      if (sender.memory_turn == 0) sender.memory_turn = ++memory_turns_;
+      [[fallthrough]];
+    case Sent::kNoSlots: send_wants_ |= shm::kWantMemory; return false;
   }
   return false;
 }
@@ -94,7 +100,7 @@ void Link::send_notes() noexcept {
     const Sent sent = transport_->try_send(outgoing);
     if (sent == Sent::kBroken) return broken();
     if (sent == Sent::kNoSpace) send_wants_ |= shm::kWantSpace;
-    if (sent == Sent::kNoMemory) send_wants_ |= shm::kWantMemory;
+    if (sent == Sent::kNoMemory || sent == Sent::kNoSlots) send_wants_ |= shm::kWantMemory;
     if (sent == Sent::kNoSocket && writable_watch_ == nullptr) {
       writable_watch_ = std::make_unique<WritableWatch>(*this);
     }

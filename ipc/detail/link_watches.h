@@ -1,4 +1,5 @@
-// The three file descriptors that a link watches. Each tells the link, which looks on its next turn.
+// What a link watches beside its lane: three file descriptors, and how long its arena lies idle. Each tells the link, which
+// looks on its next turn.
 //
 // Threads: the port's reactor.
 #pragma once
@@ -6,6 +7,8 @@
 #include <cstdint>
 
 #include "wharf/ipc/detail/link.h"
+#include "wharf/runtime/base/clock.h"
+#include "wharf/runtime/timer.h"
 #include "wharf/runtime/watch.h"
 
 namespace wharf::ipc::detail {
@@ -46,6 +49,23 @@ class Link::DoorbellWatch final : public runtime::Watch {
  private:
   void on_ready(std::uint32_t) noexcept override {
     ++link_.counters_.wakes;
+    link_.look_out();
+  }
+  Link& link_;
+};
+
+// The time that segments of the arena hold nothing. It runs only while there are such segments.
+class Link::ArenaTimer final : public runtime::Timer {
+ public:
+  explicit ArenaTimer(Link& link) noexcept : link_(link) {}
+  void start() noexcept {
+    const std::int64_t idle_ns = link_.options_.lane.arena_idle_ms * 1'000'000;
+    set(runtime::deadline_after(link_.reactor_.now_ns(), idle_ns));
+  }
+
+ private:
+  void on_expired() noexcept override {
+    link_.arena_idle_due_ = true;
     link_.look_out();
   }
   Link& link_;

@@ -24,6 +24,7 @@ struct Outgoing {
   bool begun = false;          // a fragment is out: the rest must follow
   std::uint64_t position = 0;  // once it is sent: for retract()
   bool admitted = false;       // by a handle, which has its own bound: waiting_count_max is none for it
+  bool memory_is_others = false;  // somebody waits for the arena who came before
   Status refusal;              // why try_send() said kRefused
   Obligation obligation;       // of a reply: owed until it is sent
 };
@@ -35,7 +36,8 @@ class Transport {
   enum class Sent {
     kSent,
     kNoSpace,   // the ring is full: wait until the peer has read some
-    kNoMemory,  // the arena is full, or too much is lent: wait until the peer has returned some
+    kNoMemory,  // the arena is full, or others have it first: wait until the peer has returned some
+    kNoSlots,   // too many blocks are lent: likewise
     kNoSocket,  // the socket is full: wait until it is writable
     kRefused,   // never: Outgoing::refusal says why; nothing was sent, and the port stays usable
     kBroken,    // the link is done for: status() says why
@@ -55,6 +57,9 @@ class Transport {
   enum class Got { kMessage, kRetracted, kCredit, kCancel, kFin, kEmpty, kBusy, kEnd, kBroken };
   // Receives the next message.
   virtual Got try_receive(Message& message) = 0;
+
+  // Gives shared memory back that holds nothing, and has held nothing since the last call.
+  virtual void retire_idle_memory() {}
 
   // The peer's word was impossible, or the kernel's was no.
   const Status& status() const noexcept { return status_; }

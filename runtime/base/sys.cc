@@ -169,6 +169,9 @@ void* mmap(void* address, std::size_t bytes, int protection, int flags, int fd, 
 int munmap(void* address, std::size_t bytes) noexcept {
   return invoke_once(Call::kMunmap, [=] { return ::munmap(address, bytes); });
 }
+int madvise(void* address, std::size_t bytes, int advice) noexcept {
+  return invoke(Call::kMadvise, [=] { return ::madvise(address, bytes, advice); });
+}
 
 int posix_spawn(pid_t* pid, const char* path, const posix_spawn_file_actions_t* actions,
                 const posix_spawnattr_t* attributes, char* const argv[],

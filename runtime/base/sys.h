@@ -40,6 +40,7 @@ enum class Call : std::uint8_t {
   kIoUringEnter,
   kKill,
   kListen,
+  kMadvise,
   kMemfdCreate,
   kMmap,
   kMunmap,
@@ -127,6 +128,7 @@ int memfd_create(const char* name, unsigned flags) noexcept;
 void* mmap(void* address, std::size_t bytes, int protection, int flags, int fd, off_t offset,
            int* error = nullptr) noexcept;
 int munmap(void* address, std::size_t bytes) noexcept;
+int madvise(void* address, std::size_t bytes, int advice) noexcept;
 
 int posix_spawn(pid_t* pid, const char* path, const posix_spawn_file_actions_t* actions,
                 const posix_spawnattr_t* attributes, char* const argv[],

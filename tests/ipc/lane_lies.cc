@@ -53,6 +53,13 @@ void announce(RawLink& link, runtime::UniqueFd fd) {
   link.write_record(header);
 }
 
+void retire(RawLink& link, std::uint32_t segment_id) {
+  RecordHeader header{};
+  header.kind = RecordKind::kRetire;
+  header.type = segment_id;
+  link.write_record(header);
+}
+
 runtime::UniqueFd arena_of(std::size_t bytes, std::uint32_t id, MemfdOptions options = {}) {
   shm::SegmentHeader header = good_header(shm::SegmentKind::kArena, bytes);
   header.id = id;
@@ -70,8 +77,8 @@ BlockDescriptor lent_block(RawLink& link) {
 constexpr Lie kLies[] = {
     {"Kind0", true, "record.kind",
      [](RawLink& link) { write_changed(link, [](RecordHeader& header) { header.kind = RecordKind{0}; }); }},
-    {"Kind5", true, "record.kind",
-     [](RawLink& link) { write_changed(link, [](RecordHeader& header) { header.kind = RecordKind{5}; }); }},
+    {"Kind8", true, "record.kind",
+     [](RawLink& link) { write_changed(link, [](RecordHeader& header) { header.kind = RecordKind{8}; }); }},
     {"PadAlone", true, "record.kind",
      [](RawLink& link) { write_changed(link, [](RecordHeader& header) { header.kind = RecordKind::kPad; }); }},
     {"UnknownFlag", true, "record.flags",
@@ -202,7 +209,30 @@ constexpr Lie kLies[] = {
     {"SegmentIsSparse", true, "sparse",
      [](RawLink& link) { announce(link, arena_of(1 << 20, 0, {.allocated = false})); }},
     {"SegmentHasNoRoom", true, "no room", [](RawLink& link) { announce(link, arena_of(4096, 0)); }},
-    {"SegmentOutOfOrder", true, "id is out of order", [](RawLink& link) { announce(link, arena_of(8192, 1)); }},
+    {"SegmentOutOfOrder", true, "id is out of order",
+     [](RawLink& link) { announce(link, arena_of(8192, 1)); announce(link, arena_of(8192, 0)); }},
+    {"SegmentAfterTheLast", true, "id is out of order",
+     [](RawLink& link) { announce(link, arena_of(8192, UINT32_MAX)); }},
+    {"SegmentInAnothersPlace", true, "id has the place",
+     [](RawLink& link) { announce(link, arena_of(8192, 1)); announce(link, arena_of(8192, 257)); }},
+    {"RetireOfNoSegment", true, "retire.type", [](RawLink& link) { retire(link, 0); }},
+    {"RetireOfTheLastSegment", true, "retire.type", [](RawLink& link) { retire(link, UINT32_MAX); }},
+    {"RetireTwice", true, "retire.type",
+     [](RawLink& link) { announce(link, arena_of(8192, 0)); retire(link, 0); retire(link, 0); }},
+    {"RetireOfOurs", true, "retire.type", [](RawLink& link) { retire(link, lent_block(link).segment); }},
+    {"RetireWithPayload", true, "retire: it carries something",
+     [](RawLink& link) {
+       write_changed(link, [](RecordHeader& header) {
+         header.kind = RecordKind::kRetire;
+         header.inline_bytes = 1;
+       });
+     }},
+    {"BlockOfARetiredSegment", true, "outside the arena",
+     [](RawLink& link) {
+       announce(link, arena_of(8192, 0));
+       retire(link, 0);
+       write_block(link, {1, 0, 0, 1});
+     }},
     {"SegmentAnnouncedTwice", true, "id is out of order",
      [](RawLink& link) { announce(link, arena_of(8192, 0)); announce(link, arena_of(8192, 0)); }},
     {"SegmentBeyondTheLimit", true, "limit",

@@ -104,5 +104,25 @@ TEST(PieceTest, ALoanMayBeResizedUpToItsCapacity) {
   EXPECT_DEATH(loan.resize(257), "256");
 }
 
+TEST(PieceTest, ALoanGrowsWhereItIsOrStaysAsItWas) {
+  LanePair lanes;
+  Loan loan = lanes.loan(std::string(100, 'x'));
+  Loan behind = lanes.loan("in the way");
+
+  const Status refused = loan.grow(1000, 500);
+  EXPECT_EQ(refused.code(), StatusCode::kResourceExhausted);
+  EXPECT_EQ(loan.size_bytes(), 100u);
+  EXPECT_TRUE(loan.grow(1000, 200).ok()) << "its block is larger than it";
+  EXPECT_EQ(loan.size_bytes(), 256u);
+  EXPECT_TRUE(behind.grow(1000, 1000).ok());
+  EXPECT_EQ(behind.bytes().size(), 1000u);
+  EXPECT_EQ(lanes.ours->arena().used_bytes(), 256u + 1024u);
+  behind.resize(10);
+  behind.shrink_to_fit();
+  EXPECT_EQ(lanes.ours->arena().used_bytes(), 512u);
+
+  EXPECT_DEATH(static_cast<void>(loan.grow(10, 20)), "20");
+}
+
 }  // namespace
 }  // namespace wharf::ipc

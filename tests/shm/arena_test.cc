@@ -51,7 +51,7 @@ TEST(ArenaTest, ABlockIsWritableAndHoldsAtLeastWhatWasAsked) {
   EXPECT_EQ(block.capacity_bytes, 8 * kKib);
   EXPECT_EQ(arena.used_bytes(), 8 * kKib);
   EXPECT_EQ(block.data,
-            arena.segment(0).data() + kArenaDataOffset + block.id.unit * kBlockUnitBytes);
+            arena.segment(0)->data() + kArenaDataOffset + block.id.unit * kBlockUnitBytes);
   EXPECT_EQ(arena.block(block.id).data, block.data);
   EXPECT_EQ(arena.block(block.id).capacity_bytes, block.capacity_bytes);
 }
@@ -98,7 +98,7 @@ TEST(ArenaTest, SegmentsAreNumberedInOrder) {
   ASSERT_EQ(arena.segment_count(), 3U);
   for (std::uint32_t i = 0; i < 3; ++i) {
     SegmentHeader header;
-    std::memcpy(&header, arena.segment(i).data(), sizeof(header));
+    std::memcpy(&header, arena.segment(i)->data(), sizeof(header));
     EXPECT_EQ(header.id, i);
     EXPECT_EQ(header.kind, SegmentKind::kArena);
   }
@@ -213,99 +213,6 @@ TEST(ArenaTest, RandomBlocksDoNotOverlapAndAllComeBack) {
 
   EXPECT_GT(full, 100U) << "the arena was never full";
   EXPECT_EQ(arena.used_bytes(), 0U);
-}
-
-// What a hostile or careless peer announces.
-UniqueFd announced(std::uint32_t id, std::size_t bytes) {
-  SegmentHeader header = test::good_header(SegmentKind::kArena, bytes);
-  header.id = id;
-  return test::make_memfd(header, {.bytes = bytes});
-}
-
-TEST(PeerArenaTest, ViewsWhatItsOwnerWrote) {
-  Arena arena(1 << 20);
-  PeerArena peer(1 << 20);
-  OwnBlock block;
-  ASSERT_EQ(arena.allocate(1000, block), Allocation::kOk);
-  ASSERT_EQ(arena.allocate(1000, block), Allocation::kOk);
-  ASSERT_TRUE(peer.adopt(arena.segment(0).take_fd()).ok());
-  std::memcpy(block.data, "cargo", 5);
-  std::span<const std::byte> bytes;
-
-  ASSERT_TRUE(peer.view({1, block.id.segment, block.id.unit, 5}, bytes));
-
-  EXPECT_EQ(std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size()), "cargo");
-}
-
-TEST(PeerArenaTest, RefusesADescriptorThatLiesOutsideEverySegment) {
-  PeerArena peer(1 << 20);
-  std::span<const std::byte> bytes;
-  EXPECT_FALSE(peer.view({0, 0, 0, 0}, bytes));
-  ASSERT_TRUE(peer.adopt(announced(0, 12'288)).ok());  // 8 KiB of payload: 32 units
-
-  EXPECT_TRUE(peer.view({0, 0, 0, 8192}, bytes));
-  EXPECT_TRUE(peer.view({0, 0, 31, 256}, bytes));
-  EXPECT_TRUE(peer.view({0, 0, 32, 0}, bytes));
-  for (const BlockDescriptor& wrong : {
-           BlockDescriptor{0, 0, 0, 8193},
-           BlockDescriptor{0, 0, 31, 257},
-           BlockDescriptor{0, 0, 32, 1},
-           BlockDescriptor{0, 0, 33, 0},
-           BlockDescriptor{0, 0, 0, 0xffff'ffff},
-           BlockDescriptor{0, 0, 0xffff'ffff, 0xffff'ffff},
-           BlockDescriptor{0, 1, 0, 1},
-           BlockDescriptor{0, 0xffff'ffff, 0, 1},
-           BlockDescriptor{0, kReturnedBit, 0, 1},
-       }) {
-    EXPECT_FALSE(peer.view(wrong, bytes))
-        << wrong.segment << ", " << wrong.offset_units << ", " << wrong.bytes;
-  }
-}
-
-TEST(PeerArenaTest, RefusesSegmentsThatAreOutOfOrderOrSeenBefore) {
-  PeerArena peer(1 << 20);
-
-  EXPECT_THAT(peer.adopt(announced(1, 8192)).ToString(), HasSubstr("id is out of order"));
-  EXPECT_THAT(peer.adopt(announced(0xffff'ffff, 8192)).ToString(), HasSubstr("id is out of order"));
-  EXPECT_TRUE(peer.adopt(announced(0, 8192)).ok());
-  EXPECT_THAT(peer.adopt(announced(0, 8192)).ToString(), HasSubstr("id is out of order"));
-  EXPECT_TRUE(peer.adopt(announced(1, 8192)).ok());
-}
-
-TEST(PeerArenaTest, RefusesASegmentWithoutRoomForABlock) {
-  PeerArena peer(1 << 20);
-
-  EXPECT_THAT(peer.adopt(announced(0, 4096)).ToString(), HasSubstr("no room for a block"));
-}
-
-TEST(PeerArenaTest, RefusesMoreBytesThanItsLimitOverAllSegments) {
-  PeerArena peer(16 * kKib);
-
-  EXPECT_TRUE(peer.adopt(announced(0, 4096 + 8192)).ok());
-  EXPECT_THAT(peer.adopt(announced(1, 4096 + 12'288)).ToString(), HasSubstr("beyond the limit"));
-  EXPECT_TRUE(peer.adopt(announced(1, 4096 + 8192)).ok());
-  EXPECT_FALSE(peer.adopt(announced(2, 8192)).ok());
-}
-
-TEST(PeerArenaTest, RefusesMoreSegmentsThanItsLimit) {
-  PeerArena peer(std::size_t{1} << 30);
-  for (std::uint32_t id = 0; id < kSegmentCountMax; ++id) {
-    ASSERT_TRUE(peer.adopt(announced(id, 8192)).ok());
-  }
-  const std::size_t fds = test::open_fd_count();
-
-  const Status status = peer.adopt(announced(kSegmentCountMax, 8192));
-
-  EXPECT_THAT(status.ToString(), HasSubstr("announced too many"));
-  EXPECT_EQ(test::open_fd_count(), fds);
-}
-
-TEST(PeerArenaTest, RefusesAControlSegment) {
-  PeerArena peer(1 << 20);
-
-  EXPECT_THAT(
-      peer.adopt(test::make_memfd(test::good_header(SegmentKind::kControl, 8192))).ToString(),
-      HasSubstr("kind"));
 }
 
 }  // namespace

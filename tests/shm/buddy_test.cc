@@ -53,11 +53,11 @@ TEST(BuddyTest, AnOrderHoldsAsManyUnitsAsAsked) {
 TEST(BuddyTest, AllocatesTheWholeAndNothingBeyond) {
   Buddy buddy(16);
 
-  EXPECT_EQ(buddy.allocate(4), 0U);
+  EXPECT_EQ(buddy.allocate(16), 0U);
 
   EXPECT_EQ(buddy.free_units(), 0U);
-  EXPECT_EQ(buddy.allocate(0), std::nullopt);
-  EXPECT_EQ(buddy.order_of(0), 4U);
+  EXPECT_EQ(buddy.allocate(1), std::nullopt);
+  EXPECT_EQ(buddy.units_of(0), 16U);
   EXPECT_EQ(buddy.free(0), 16U);
   EXPECT_TRUE(buddy.whole());
 }
@@ -65,16 +65,16 @@ TEST(BuddyTest, AllocatesTheWholeAndNothingBeyond) {
 TEST(BuddyTest, RefusesABlockLargerThanTheWhole) {
   Buddy buddy(16);
 
-  EXPECT_EQ(buddy.allocate(5), std::nullopt);
-  EXPECT_EQ(buddy.allocate(31), std::nullopt);
+  EXPECT_EQ(buddy.allocate(17), std::nullopt);
+  EXPECT_EQ(buddy.allocate(std::size_t{1} << 31), std::nullopt);
   EXPECT_TRUE(buddy.whole());
 }
 
 TEST(BuddyTest, ASingleUnitCanBeUsed) {
   Buddy buddy(1);
 
-  EXPECT_EQ(buddy.allocate(0), 0U);
-  EXPECT_EQ(buddy.allocate(0), std::nullopt);
+  EXPECT_EQ(buddy.allocate(1), 0U);
+  EXPECT_EQ(buddy.allocate(1), std::nullopt);
   EXPECT_EQ(buddy.free(0), 1U);
   EXPECT_TRUE(buddy.whole());
 }
@@ -82,52 +82,52 @@ TEST(BuddyTest, ASingleUnitCanBeUsed) {
 TEST(BuddyTest, FreedBlocksAreJoinedWhenALargerOneIsWanted) {
   Buddy buddy(64);
   std::vector<std::uint32_t> units;
-  while (auto unit = buddy.allocate(0)) units.push_back(*unit);
+  while (auto unit = buddy.allocate(1)) units.push_back(*unit);
   ASSERT_EQ(units.size(), 64U);
   for (std::size_t i = 0; i < units.size(); i += 2) buddy.free(units[i]);
   for (std::size_t i = 1; i < units.size(); i += 2) buddy.free(units[i]);
 
-  EXPECT_EQ(buddy.allocate(6), 0U);
+  EXPECT_EQ(buddy.allocate(64), 0U);
 }
 
 TEST(BuddyTest, BlocksThatAreNoBuddiesAreNotJoined) {
   Buddy buddy(4);
   std::vector<std::uint32_t> units;
-  while (auto unit = buddy.allocate(0)) units.push_back(*unit);
+  while (auto unit = buddy.allocate(1)) units.push_back(*unit);
   buddy.free(1);
   buddy.free(2);
 
   EXPECT_EQ(buddy.free_units(), 2U);
-  EXPECT_EQ(buddy.allocate(1), std::nullopt);
+  EXPECT_EQ(buddy.allocate(2), std::nullopt);
 
   buddy.free(3);
-  EXPECT_EQ(buddy.allocate(1), 2U);
+  EXPECT_EQ(buddy.allocate(2), 2U);
 }
 
 TEST(BuddyTest, WithFewBlocksOutTheOneFreedLastIsUsedAgain) {
   Buddy buddy(64);
-  const std::uint32_t first = *buddy.allocate(0);
-  const std::uint32_t second = *buddy.allocate(0);
-  const std::uint32_t third = *buddy.allocate(0);
+  const std::uint32_t first = *buddy.allocate(1);
+  const std::uint32_t second = *buddy.allocate(1);
+  const std::uint32_t third = *buddy.allocate(1);
   buddy.free(second);
   buddy.free(third);
   buddy.free(first);
 
-  EXPECT_EQ(buddy.allocate(0), first);
-  EXPECT_EQ(buddy.allocate(0), third);
+  EXPECT_EQ(buddy.allocate(1), first);
+  EXPECT_EQ(buddy.allocate(1), third);
 }
 
 TEST(BuddyTest, WithManyBlocksOutTheOneFreedFirstIsUsedAgain) {
   Buddy buddy(8);
   std::vector<std::uint32_t> units;
-  while (auto unit = buddy.allocate(0)) units.push_back(*unit);
+  while (auto unit = buddy.allocate(1)) units.push_back(*unit);
   buddy.free(units[5]);
   buddy.free(units[2]);
   buddy.free(units[7]);
 
-  EXPECT_EQ(buddy.allocate(0), units[5]);
-  EXPECT_EQ(buddy.allocate(0), units[2]);
-  EXPECT_EQ(buddy.allocate(0), units[7]);
+  EXPECT_EQ(buddy.allocate(1), units[5]);
+  EXPECT_EQ(buddy.allocate(1), units[2]);
+  EXPECT_EQ(buddy.allocate(1), units[7]);
 }
 
 TEST(BuddyTest, AMillionRandomStepsAgreeWithAModelAndEndWhole) {
@@ -145,7 +145,7 @@ TEST(BuddyTest, AMillionRandomStepsAgreeWithAModelAndEndWhole) {
     if (allocates) {
       const unsigned order = static_cast<unsigned>(random() % 7 * (random() % 7) / 4);
       const std::size_t count = std::size_t{1} << order;
-      const std::optional<std::uint32_t> unit = buddy.allocate(order);
+      const std::optional<std::uint32_t> unit = buddy.allocate(count);
       if (!unit.has_value()) {
         ASSERT_FALSE(model.can_allocate(order)) << "order " << order << " at step " << step;
         ++refused;
@@ -154,7 +154,7 @@ TEST(BuddyTest, AMillionRandomStepsAgreeWithAModelAndEndWhole) {
       ASSERT_EQ(*unit % count, 0U);
       ASSERT_LE(*unit + count, kUnits);
       ASSERT_TRUE(model.free_run(*unit, count)) << "unit " << *unit << " at step " << step;
-      ASSERT_EQ(buddy.order_of(*unit), order);
+      ASSERT_EQ(buddy.units_of(*unit), count);
       model.mark(*unit, count, true);
       out.push_back(*unit);
     } else {
@@ -170,12 +170,12 @@ TEST(BuddyTest, AMillionRandomStepsAgreeWithAModelAndEndWhole) {
 
   EXPECT_GT(refused, 1'000U) << "the workload never filled the segment";
   EXPECT_TRUE(buddy.whole());
-  EXPECT_EQ(buddy.allocate(10), 0U);
+  EXPECT_EQ(buddy.allocate(1024), 0U);
 }
 
 TEST(BuddyDeathTest, ABlockThatIsFreedTwiceAborts) {
   Buddy buddy(16);
-  const std::uint32_t unit = *buddy.allocate(1);
+  const std::uint32_t unit = *buddy.allocate(2);
   buddy.free(unit);
 
   EXPECT_DEATH(buddy.free(unit), "a block was freed that is not allocated");
@@ -183,7 +183,7 @@ TEST(BuddyDeathTest, ABlockThatIsFreedTwiceAborts) {
 
 TEST(BuddyDeathTest, TheMiddleOfABlockIsNoBlock) {
   Buddy buddy(16);
-  const std::uint32_t unit = *buddy.allocate(2);
+  const std::uint32_t unit = *buddy.allocate(4);
 
   EXPECT_DEATH(buddy.free(unit + 1), "a block was freed that is not allocated");
 }

@@ -257,11 +257,11 @@ TEST(LaneTest, SegmentsAreAnnouncedOnceInOrder) {
   for (int i = 0; i < 3; ++i) test::fill_block(*link.a, std::string(256 * 1024, 'x'));
 
   Segment* first = link.a->unannounced();
-  ASSERT_EQ(first, &link.a->arena().segment(0));
+  ASSERT_EQ(first, link.a->arena().segment(0));
   EXPECT_EQ(link.a->unannounced(), first);
   link.a->announced();
 
-  EXPECT_EQ(link.a->unannounced(), &link.a->arena().segment(1));
+  EXPECT_EQ(link.a->unannounced(), link.a->arena().segment(1));
 }
 
 TEST(LaneTest, BlocksFreePlusLentIsTheTotalAfterAnyTraffic) {
