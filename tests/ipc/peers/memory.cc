@@ -2,13 +2,16 @@
 #include <unistd.h>
 
 #include <cstdint>
+#include <cstring>
 #include <optional>
+#include <string>
 #include <utility>
 #include <vector>
 
 #include "wharf/tests/ipc/peer.h"
 #include "wharf/tests/ipc/peers/basic.h"
 #include "wharf/tests/ipc/processes.h"
+#include "wharf/tests/ipc/raw_link.h"
 #include "wharf/tests/ipc/turns.h"
 
 namespace wharf::test {
@@ -54,6 +57,43 @@ WHARF_PEER(let_go_and_say_so) {
   peer.cue();
   served = co_await serve_until(peer, held, UINT64_MAX);
   WANT_OK(served);
+  co_return absl::OkStatus();
+}
+
+// Lends a block, and retires its segment while the block is out.
+WHARF_RAW_PEER(retires_early) {
+  {
+    RawLink link(peer.take_link(), true);
+    Status shaken = link.shake_hands();
+    WANT_OK(shaken);
+    peer.cue();
+    const std::string text = pattern(peer.argument());
+    shm::SegmentHeader segment_header{};
+    segment_header.kind = shm::SegmentKind::kArena;
+    auto segment = shm::Segment::create(segment_header, shm::kArenaDataOffset + text.size());
+    WANT_OK(segment.status());
+    std::memcpy(segment->data() + shm::kArenaDataOffset, text.data(), text.size());
+    Fds fds;
+    fds.push_back(segment->take_fd());
+    link.send_packet({.kind = PacketKind::kFds}, "", fds);
+    shm::RecordHeader announced{};
+    announced.kind = shm::RecordKind::kSegment;
+    announced.fd_count = 1;
+    announced.fds_sequence = static_cast<std::uint32_t>(link.next_sequence() - 1);
+    link.write_record(announced);
+    shm::RecordHeader message{};
+    message.kind = shm::RecordKind::kMessage;
+    message.block_count = 1;
+    const shm::BlockDescriptor block{1, 0, 0, static_cast<std::uint32_t>(text.size())};
+    link.write_record(message, bytes_of(block));
+    shm::RecordHeader retired{};
+    retired.kind = shm::RecordKind::kRetire;
+    link.write_record(retired);
+    message.block_count = 0;
+    link.write_record(message);
+    link.publish();
+    link.wait_for_end();
+  }
   co_return absl::OkStatus();
 }
 
