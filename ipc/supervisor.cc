@@ -132,8 +132,14 @@ coro::Task<std::string> Supervisor::run_once(Worker& worker) {
   if (std::all_of(workers_.begin(), workers_.end(), is_up)) settled_.set();
 
   auto first = co_await coro::when_any((*process)->wait(), until_closed(*worker.port), until_set(stop_requested_));
-  static_cast<void>(first);
-  worker.port->close();
+  if (first.index() == 0 && worker.port->status().ok()) {
+    // What the worker published last is read before its port closes; the socket's end is due by now.
+    auto last_read = co_await coro::when_any(until_closed(*worker.port), until_set(stop_requested_),
+                                             until_elapsed(kLinkEndMs));
+    static_cast<void>(last_read);
+  }
+  // One that has ended by itself keeps what it received for whoever holds it.
+  if (worker.port->status().ok()) worker.port->close();
   worker.port.reset();
   const std::string ended = co_await end_process(**process, options_.drain_ms);
   co_return name + " " + ended;

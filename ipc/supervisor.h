@@ -103,6 +103,8 @@ class Supervisor {
 
   // For a process that has failed to open its link: it is ending, or is something else.
   static constexpr std::int64_t kFailedGraceMs = 200;
+  // For the end of a dead worker's link, which comes at once unless a process of the worker's own keeps it open.
+  static constexpr std::int64_t kLinkEndMs = 100;
 
   const WorkerOptions options_;
   std::vector<Worker> workers_;

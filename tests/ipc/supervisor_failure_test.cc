@@ -1,10 +1,13 @@
 // A supervisor whose workers cannot be started, or do not stay up.
 #include <signal.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -152,6 +155,54 @@ TEST_F(SupervisorFailureTest, StopEndsABackOffAtOnce) {
   options.healthy_after_ms = 3'600'000;
 
   run(stop_in_back_off(options));
+}
+
+constexpr std::uint64_t kLastCalls = 100;
+
+coro::Task<void> count_answer(ipc::Port& port, std::size_t& count) {
+  auto reply = co_await port.call(ipc::Message("quick"));
+  EXPECT_OK(reply.status());
+  if (reply.ok()) ++count;
+}
+
+// The reactor looks again when the process has ended already: it learns of that, and of the link's end, at once.
+coro::Task<void> let_end(ipc::WorkerOptions options) {
+  ipc::Supervisor supervisor(options);
+  SupervisorWatch watch(supervisor);
+  Status started = co_await supervisor.start();
+  CO_ASSERT_OK(started);
+  for (std::size_t round = 1; round <= 10; ++round) {
+    const std::shared_ptr<ipc::Port> port = supervisor.workers()[0].port;
+    const pid_t pid = supervisor.workers()[0].pid;
+    coro::Scope scope;
+    std::size_t count = 0;
+    for (std::uint64_t i = 0; i < kLastCalls; ++i) scope.spawn(count_answer(*port, count));
+    while (port->counters().messages_sent < kLastCalls) co_await next_turn();
+    co_await next_turn();
+    siginfo_t info;
+    EXPECT_EQ(::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOWAIT), 0);
+
+    co_await scope.join();
+    co_await watch.until(Kind::kReady, 1 + round);
+
+    EXPECT_EQ(count, kLastCalls);
+    auto last = co_await port->receive();
+    EXPECT_EQ(last.has_value() ? last->to_string() : "nothing", "that was all");
+  }
+  co_await supervisor.stop();
+}
+
+TEST_F(SupervisorFailureTest, WhatAWorkerSaidBeforeItsEndArrives) {
+  for (const bool shared_memory : {true, false}) {
+    PeerSetup setup = peer_setup("answer_and_end");
+    setup.argument = kLastCalls;
+    setup.port.shared_memory = shared_memory;
+    ipc::WorkerOptions options = workers(setup, 1);
+    options.healthy_after_ms = 0;
+    options.port.turn_message_count_max = 10;  // what it said takes several turns to read
+
+    run(let_end(options));
+  }
 }
 
 coro::Task<void> stop_the_start(ipc::WorkerOptions options) {

@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "wharf/ipc/supervisor.h"
 #include "wharf/tests/ipc/peer.h"
@@ -39,6 +40,23 @@ WHARF_PEER(close_and_live) {
   if (!request.has_value()) co_return absl::OkStatus();
   peer.port().close();
   while (true) ::pause();
+}
+
+// Receives `argument` requests, answers them all, says one thing more, and ends at once.
+WHARF_PEER(answer_and_end) {
+  std::vector<ipc::Message> requests;
+  while (requests.size() < peer.argument()) {
+    auto request = co_await peer.port().receive();
+    if (!request.has_value()) co_return absl::OkStatus();
+    requests.push_back(*std::move(request));
+  }
+  for (ipc::Message& request : requests) {
+    Status sent = co_await request.reply(ipc::Message("done"));
+    WANT_OK(sent);
+  }
+  Status said = co_await peer.port().send(ipc::Message("that was all"));
+  WANT_OK(said);
+  co_return absl::OkStatus();
 }
 
 // The first to start opens its port and ends; the second never opens it; any other serves.
