@@ -69,8 +69,10 @@ class DrainTest(unittest.TestCase):
         server = self.start("--drain-ms=200")
         with server.client() as slow, server.client() as silent:
             slow.send(b"GET /sleep/3600000 HTTP/1.1\r\nHost: t\r\n\r\n")
+            wait_until(lambda: sum(worker["in_flight"] for worker in server.stats()["workers"]) == 1,
+                       "it is in flight, in whichever worker")
             silent.send(b"GET /bytes/60000000 HTTP/1.1\r\nHost: t\r\n\r\n")
-            wait_until(lambda: server.worker(0)["in_flight"] == 1, "it is in flight")
+            self.assertTrue(silent.socket.recv(1, socket.MSG_PEEK), "its response is on the way")
             server.process.terminate()
             self.assertTrue(slow.is_closed())
         self.assertEqual(server.wait(), 0)
