@@ -74,6 +74,14 @@ runtime::UniqueFd Message::take_fd(std::size_t index) noexcept {
   return index < fds_.size() ? std::move(fds_[index]) : runtime::UniqueFd();
 }
 
+StatusOr<PortEnd> Message::take_port(std::size_t index) {
+  PortEnd end(take_fd(index));
+  const char* const what = end ? "is no end of a link" : "is not there";
+  if (end.check().ok()) return end;
+  return absl::InvalidArgumentError("take_port: descriptor " + std::to_string(index) + " of a message of type " +
+                                    std::to_string(type_) + " " + what);
+}
+
 SendAwaiter Message::reply(Message answer) {
   if (!obligation_) return SendAwaiter(absl::InvalidArgumentError("reply: no request, or answered already"));
   detail::Outgoing outgoing{.message = std::move(answer)};

@@ -23,6 +23,7 @@
 #include "wharf/ipc/detail/obligation.h"
 #include "wharf/ipc/detail/small_bytes.h"
 #include "wharf/ipc/piece.h"
+#include "wharf/ipc/port_end.h"
 #include "wharf/runtime/base/status.h"
 #include "wharf/runtime/base/unique_fd.h"
 
@@ -86,9 +87,15 @@ class Message {
 
   // The descriptors. Units: at most shm::kFdCountMax; more are refused by send().
   Message& attach(runtime::UniqueFd fd);
+  // An end of a link, for the receiver to open: it takes the place of a descriptor.
+  Message& attach(PortEnd end) { return attach(end.take_socket()); }
   std::size_t fd_count() const noexcept { return fds_.size(); }
   // Gives the descriptor to the caller; an empty one if there is none at `index`, or it was taken.
   runtime::UniqueFd take_fd(std::size_t index) noexcept;
+  // The same for an end of a link.
+  //
+  // Errors: InvalidArgument  there is no descriptor at `index`, or it is none that Port::open() takes; it is closed
+  StatusOr<PortEnd> take_port(std::size_t index);
 
   // Of a received request, part or reply: further parts follow, in messages of their own.
   bool has_more() const noexcept { return (flags_ & shm::kFlagMore) != 0; }

@@ -9,20 +9,20 @@
 
 namespace wharf::ipc {
 
-coro::Task<StatusOr<std::unique_ptr<Port>>> Port::open(runtime::UniqueFd socket, PortOptions options) {
+coro::Task<StatusOr<std::unique_ptr<Port>>> Port::open(PortEnd end, PortOptions options) {
   shm::Ref<detail::Link> link(new detail::Link(runtime::Reactor::current(), options));
   StatusOr<detail::Handshaken> handshaken =
-      co_await detail::shake_hands(std::move(socket), options, &link->lane_owner());
+      co_await detail::shake_hands(std::move(end), options, &link->lane_owner());
   if (!handshaken.ok()) co_return handshaken.status();
   link->start(std::move(handshaken).value());
   co_return std::make_unique<Port>(std::move(link));
 }
 
-StatusOr<std::pair<runtime::UniqueFd, runtime::UniqueFd>> Port::socket_pair() {
+StatusOr<std::pair<PortEnd, PortEnd>> Port::end_pair() {
   int fds[2];
   const int made = runtime::sys::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds);
-  if (made < 0) return runtime::errno_status(-made, "socket_pair: socketpair");
-  return std::pair(runtime::UniqueFd(fds[0]), runtime::UniqueFd(fds[1]));
+  if (made < 0) return runtime::errno_status(-made, "end_pair: socketpair");
+  return std::pair(PortEnd(runtime::UniqueFd(fds[0])), PortEnd(runtime::UniqueFd(fds[1])));
 }
 
 bool CallAwaiter::on_reply(Message message) {

@@ -27,9 +27,9 @@
 #include "wharf/ipc/counters.h"
 #include "wharf/ipc/message.h"
 #include "wharf/ipc/options.h"
+#include "wharf/ipc/port_end.h"
 #include "wharf/ipc/port_handle.h"
 #include "wharf/runtime/base/status.h"
-#include "wharf/runtime/base/unique_fd.h"
 
 namespace wharf::ipc {
 
@@ -40,20 +40,18 @@ struct CallOptions {
 
 class Port {
  public:
-  // Opens a port on one end of a socket pair. Both ends must be opened, by any two tasks or processes; each waits for
-  // the other.
+  // Opens a port on one end of a link. Both ends must be opened, by any two tasks or processes; each waits for the other.
   //
-  // Ownership: takes `socket`.
-  // Errors:    InvalidArgument     the socket is of another kind, or an option is out of range
+  // Errors:    InvalidArgument     the end is no Unix SEQPACKET socket, or an option is out of range
   //            FailedPrecondition  the peer is another version of wharf, or no wharf program
   //            DeadlineExceeded    the peer did not answer within handshake_timeout_ms
   //            Unavailable         the peer closed its end
   //            ResourceExhausted   no memory or descriptor left
   // Cancel:    honoured; the socket is closed.
-  static coro::Task<StatusOr<std::unique_ptr<Port>>> open(runtime::UniqueFd socket, PortOptions options = {});
+  static coro::Task<StatusOr<std::unique_ptr<Port>>> open(PortEnd end, PortOptions options = {});
 
   // The two ends of a new link. Close-on-exec: see runtime/process.h for how to give one to a child.
-  static StatusOr<std::pair<runtime::UniqueFd, runtime::UniqueFd>> socket_pair();
+  static StatusOr<std::pair<PortEnd, PortEnd>> end_pair();
 
   explicit Port(shm::Ref<detail::Link> link) noexcept : link_(std::move(link)) {}
   Port(const Port&) = delete;

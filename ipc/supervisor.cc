@@ -99,21 +99,21 @@ coro::Task<void> Supervisor::keep(Worker& worker) {
 
 // One life of a worker, from its start to its end. Returns how it ended, as one line.
 coro::Task<std::string> Supervisor::run_once(Worker& worker) {
-  auto sockets = Port::socket_pair();
-  if (!sockets.ok()) co_return with_context(options_.path, sockets.status());
+  auto ends = Port::end_pair();
+  if (!ends.ok()) co_return with_context(options_.path, ends.status());
   runtime::SpawnOptions spawn(options_.path);
   spawn.arguments = options_.arguments;
   spawn.environment = options_.environment;
   spawn.environment.push_back(std::string(kInheritedLinkVariable) + "=" + std::to_string(kLinkNumberInChild));
-  spawn.fds.push_back({sockets->second.get(), kLinkNumberInChild});
+  spawn.fds.push_back({ends->second.fd(), kLinkNumberInChild});
   auto process = runtime::Process::spawn(spawn);
   if (!process.ok()) co_return with_context("worker program " + options_.path, process.status());
-  sockets->second.reset();
+  ends->second.close();
   worker.pid = (*process)->pid();
   ++worker.start_count;
   const std::string name = name_of(worker, options_.path);
 
-  auto opened = co_await coro::when_any(Port::open(std::move(sockets->first), options_.port),
+  auto opened = co_await coro::when_any(Port::open(std::move(ends->first), options_.port),
                                         until_set(stop_requested_));
   if (opened.index() == 1) {
     const std::string ended = co_await end_process(**process, 0);

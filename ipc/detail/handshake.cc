@@ -24,20 +24,6 @@ Status peer_is_wrong(const std::string& what) {
   return absl::FailedPreconditionError("handshake: " + what);
 }
 
-Status check_socket(int fd) {
-  int type = 0;
-  int domain = 0;
-  socklen_t bytes = sizeof(type);
-  const int typed = sys::getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &bytes);
-  if (typed < 0) return runtime::errno_status(-typed, "open port: getsockopt");
-  bytes = sizeof(domain);
-  sys::getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &bytes);
-  if (type != SOCK_SEQPACKET || domain != AF_UNIX) {
-    return absl::InvalidArgumentError("open port: a Unix socket of type SOCK_SEQPACKET is wanted: see socket_pair()");
-  }
-  return absl::OkStatus();
-}
-
 // The send buffer holds a full packet and the kernel's overhead for it, the receive buffer four (the kernel doubles
 // what it is told, for that overhead).
 void size_buffers(int fd, std::size_t packet_bytes_max) {
@@ -133,14 +119,14 @@ Status check_doorbell(int fd) {
 
 }  // namespace
 
-coro::Task<StatusOr<Handshaken>> shake_hands(runtime::UniqueFd socket, PortOptions options,
+coro::Task<StatusOr<Handshaken>> shake_hands(PortEnd end, PortOptions options,
                                              shm::Lane::Owner* owner) {
   if (Status status = check_options(options); !status.ok()) co_return status;
-  if (Status status = check_socket(socket.get()); !status.ok()) co_return status;
-  size_buffers(socket.get(), options.packet_bytes_max);
+  if (Status status = end.check(); !status.ok()) co_return status;
+  size_buffers(end.fd(), options.packet_bytes_max);
   const std::int64_t deadline_ns = runtime::deadline_after(runtime::Reactor::current().now_ns(),
                                                            options.handshake_timeout_ms * 1'000'000);
-  Handshaken done{.socket = PacketSocket(std::move(socket), options.packet_bytes_max, options.lane.first_position)};
+  Handshaken done{.socket = PacketSocket(end.take_socket(), options.packet_bytes_max, options.lane.first_position)};
 
   Fds offered;
   if (options.shared_memory) {

@@ -11,6 +11,7 @@
 #include "wharf/coro/task.h"
 #include "wharf/ipc/detail/packet_socket.h"
 #include "wharf/ipc/options.h"
+#include "wharf/ipc/port_end.h"
 #include "wharf/runtime/base/status.h"
 #include "wharf/runtime/base/unique_fd.h"
 #include "wharf/shm/lane.h"
@@ -29,12 +30,12 @@ struct Handshaken {
   std::uint32_t stream_window = 0;    // parts that we may send on a stream before the peer gives credit
 };
 
-// Errors: InvalidArgument      `socket` is no Unix SEQPACKET socket, or an option is out of range
+// Errors: InvalidArgument      `end` is no Unix SEQPACKET socket, or an option is out of range
 //         FailedPrecondition   the peer is another version of wharf, or no wharf program
 //         DeadlineExceeded     no answer within options.handshake_timeout_ms
 //         Unavailable          the peer closed the socket
 //         Cancelled            the task was stopped
-coro::Task<StatusOr<Handshaken>> shake_hands(runtime::UniqueFd socket, PortOptions options,
+coro::Task<StatusOr<Handshaken>> shake_hands(PortEnd end, PortOptions options,
                                              shm::Lane::Owner* owner);
 
 }  // namespace wharf::ipc::detail

@@ -20,9 +20,9 @@ class InheritedLinkTest : public ::testing::Test {
 };
 
 TEST_F(InheritedLinkTest, TakesTheSocketOnceAndClosesItOnExec) {
-  auto sockets = Port::socket_pair();
-  ASSERT_TRUE(sockets.ok());
-  const int fd = sockets->first.release();
+  auto ends = Port::end_pair();
+  ASSERT_TRUE(ends.ok());
+  const int fd = ends->first.take_socket().release();
   ASSERT_EQ(::fcntl(fd, F_SETFD, 0), 0);
   set(std::to_string(fd));
 

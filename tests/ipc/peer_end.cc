@@ -52,11 +52,11 @@ class PeerTask final : public PeerEnd {
 }  // namespace
 
 runtime::UniqueFd PeerEnd::make_link() {
-  auto sockets = ipc::Port::socket_pair();
-  EXPECT_TRUE(sockets.ok()) << sockets.status();
-  if (!sockets.ok()) std::abort();
-  link_ = std::move(sockets->first);
-  return std::move(sockets->second);
+  auto ends = ipc::Port::end_pair();
+  EXPECT_TRUE(ends.ok()) << ends.status();
+  if (!ends.ok()) std::abort();
+  link_ = ends->first.take_socket();
+  return ends->second.take_socket();
 }
 
 runtime::UniqueFd PeerEnd::make_cue() {

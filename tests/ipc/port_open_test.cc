@@ -21,9 +21,9 @@ namespace sys = runtime::sys;
 using PortOr = StatusOr<std::unique_ptr<ipc::Port>>;
 
 coro::Task<void> expect_refused_option(ipc::PortOptions options, std::string name) {
-  auto sockets = ipc::Port::socket_pair();
-  CO_ASSERT_OK(sockets.status());
-  auto port = co_await ipc::Port::open(std::move(sockets->first), options);
+  auto ends = ipc::Port::end_pair();
+  CO_ASSERT_OK(ends.status());
+  auto port = co_await ipc::Port::open(std::move(ends->first), options);
   EXPECT_EQ(port.status().code(), StatusCode::kInvalidArgument);
   EXPECT_NE(std::string(port.status().message()).find(name), std::string::npos) << port.status();
 }
@@ -55,10 +55,10 @@ TEST_F(PortTest, OpenRefusesEveryOptionThatIsOutOfRangeByName) {
 
 // Opens both ends in this process, side by side.
 coro::Task<std::pair<PortOr, PortOr>> open_both(ipc::PortOptions options) {
-  auto sockets = ipc::Port::socket_pair();
-  if (!sockets.ok()) co_return std::pair<PortOr, PortOr>(sockets.status(), sockets.status());
-  auto [left, right] = co_await coro::when_all(ipc::Port::open(std::move(sockets->first), options),
-                                               ipc::Port::open(std::move(sockets->second), options));
+  auto ends = ipc::Port::end_pair();
+  if (!ends.ok()) co_return std::pair<PortOr, PortOr>(ends.status(), ends.status());
+  auto [left, right] = co_await coro::when_all(ipc::Port::open(std::move(ends->first), options),
+                                               ipc::Port::open(std::move(ends->second), options));
   co_return std::pair<PortOr, PortOr>(std::move(left), std::move(right));
 }
 

@@ -16,23 +16,23 @@ namespace wharf::test {
 namespace {
 
 StatusOr<std::unique_ptr<runtime::Process>> start(const std::string& role, int cpu, const std::string& route,
-                                                  const runtime::UniqueFd& link) {
+                                                  const ipc::PortEnd& link) {
   runtime::SpawnOptions options(program_path("ipc_steady"));
   options.arguments = {"ipc_steady", role, std::to_string(cpu), route};
   options.environment = {std::string(ipc::kInheritedLinkVariable) + "=3"};
-  options.fds = {{link.get(), 3}};
+  options.fds = {{link.fd(), 3}};
   return runtime::Process::spawn(options);
 }
 
 coro::Task<void> run_pair(int client_cpu, int server_cpu, std::string route) {
-  auto sockets = ipc::Port::socket_pair();
-  CO_ASSERT_OK(sockets.status());
-  auto client = start("client", client_cpu, route, sockets->first);
-  auto server = start("server", server_cpu, route, sockets->second);
+  auto ends = ipc::Port::end_pair();
+  CO_ASSERT_OK(ends.status());
+  auto client = start("client", client_cpu, route, ends->first);
+  auto server = start("server", server_cpu, route, ends->second);
   CO_ASSERT_OK(client.status());
   CO_ASSERT_OK(server.status());
-  sockets->first.reset();
-  sockets->second.reset();
+  ends->first.close();
+  ends->second.close();
 
   auto client_ended = co_await (*client)->wait();
   auto server_ended = co_await (*server)->wait();
@@ -51,9 +51,9 @@ TEST_F(PortTest, S14_NoAllocationAndNoSystemCallPerMessageWhileBothAreAwake) {
 }
 
 coro::Task<void> run_offender() {
-  auto sockets = ipc::Port::socket_pair();
-  CO_ASSERT_OK(sockets.status());
-  auto offender = start("offender", -1, "shm", sockets->first);
+  auto ends = ipc::Port::end_pair();
+  CO_ASSERT_OK(ends.status());
+  auto offender = start("offender", -1, "shm", ends->first);
   CO_ASSERT_OK(offender.status());
   auto ended = co_await (*offender)->wait();
   CO_ASSERT_OK(ended.status());

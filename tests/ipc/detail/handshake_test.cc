@@ -194,15 +194,15 @@ const Stranger kStrangers[] = {
 class HandshakeTest : public PortTest, public ::testing::WithParamInterface<Stranger> {};
 
 TEST_P(HandshakeTest, AStrangerIsRefusedAndNothingIsLeft) {
-  auto sockets = ipc::Port::socket_pair();
-  ASSERT_TRUE(sockets.ok());
+  auto ends = ipc::Port::end_pair();
+  ASSERT_TRUE(ends.ok());
   {
-    RawLink link(std::move(sockets->first), false);
+    RawLink link(ends->first.take_socket(), false);
     GetParam().speak(link);
     ipc::PortOptions options;
     options.handshake_timeout_ms = GetParam().code == StatusCode::kDeadlineExceeded ? 10 : 10'000;
 
-    run(expect_refusal(sockets->second.get(), options, GetParam().code, GetParam().text));
+    run(expect_refusal(ends->second.fd(), options, GetParam().code, GetParam().text));
   }
 }
 
@@ -211,14 +211,14 @@ INSTANTIATE_TEST_SUITE_P(, HandshakeTest, ::testing::ValuesIn(kStrangers),
 
 TEST_F(PortTest, HandshakeWithAPeerThatHasClosedIsUnavailable) {
   for (const bool after_hello : {false, true}) {
-    auto sockets = ipc::Port::socket_pair();
-    ASSERT_TRUE(sockets.ok());
+    auto ends = ipc::Port::end_pair();
+    ASSERT_TRUE(ends.ok());
     {
-      RawLink link(std::move(sockets->first), false);
+      RawLink link(ends->first.take_socket(), false);
       if (after_hello) say_hello(link, [](Hello&) {});
     }
 
-    run(expect_refusal(sockets->second.get(), {}, StatusCode::kUnavailable, ""));
+    run(expect_refusal(ends->second.fd(), {}, StatusCode::kUnavailable, ""));
   }
 }
 
@@ -236,23 +236,23 @@ TEST_F(PortTest, HandshakeNeedsASeqpacketSocket) {
   run(expect_refusal(others[2].get(), {}, StatusCode::kInvalidArgument, "SOCK_SEQPACKET"));
   run(expect_refusal(others[4].get(), {}, StatusCode::kInvalidArgument, "SOCK_SEQPACKET"));
   run(expect_refusal(others[6].get(), {}, StatusCode::kInvalidArgument, "SOCK_SEQPACKET"));
-  run(expect_refusal(others[0].get(), {}, StatusCode::kInvalidArgument, "open port"));
-  run(expect_refusal(-1, {}, StatusCode::kFailedPrecondition, "open port: getsockopt: Bad file descriptor"));
+  run(expect_refusal(others[0].get(), {}, StatusCode::kInvalidArgument, "port end"));
+  run(expect_refusal(-1, {}, StatusCode::kInvalidArgument, "port end"));
 }
 
 TEST_F(PortTest, HandshakeThatIsStoppedClosesItsSocket) {
-  auto sockets = ipc::Port::socket_pair();
-  ASSERT_TRUE(sockets.ok());
-  const UniqueFd other = std::move(sockets->second);
+  auto ends = ipc::Port::end_pair();
+  ASSERT_TRUE(ends.ok());
+  const UniqueFd other = ends->second.take_socket();
 
-  run([](UniqueFd& socket) -> coro::Task<void> {
+  run([](ipc::PortEnd& end) -> coro::Task<void> {
     coro::Scope scope;
-    scope.spawn(expect_refusal(socket.get(), {}, StatusCode::kCancelled, ""));
+    scope.spawn(expect_refusal(end.fd(), {}, StatusCode::kCancelled, ""));
     co_await next_turn();
     scope.cancel();
     co_await scope.join();
-  }(sockets->first));
-  sockets->first.reset();
+  }(ends->first));
+  ends->first.close();
 
   char byte = 0;
   while (::recv(other.get(), &byte, 1, MSG_DONTWAIT) > 0) continue;

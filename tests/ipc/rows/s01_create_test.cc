@@ -19,14 +19,14 @@ int socket_option(int socket, int name) {
   return value;
 }
 
-TEST(PortCreateTest, S1_SocketPairIsSeqpacketAndCloseOnExec) {
-  auto sockets = ipc::Port::socket_pair();
+TEST(PortCreateTest, S1_EndPairIsSeqpacketAndCloseOnExec) {
+  auto ends = ipc::Port::end_pair();
 
-  ASSERT_TRUE(sockets.ok());
-  for (const runtime::UniqueFd* end : {&sockets->first, &sockets->second}) {
-    EXPECT_EQ(socket_option(end->get(), SO_TYPE), SOCK_SEQPACKET);
-    EXPECT_EQ(socket_option(end->get(), SO_DOMAIN), AF_UNIX);
-    EXPECT_TRUE(is_close_on_exec(end->get()));
+  ASSERT_TRUE(ends.ok());
+  for (const ipc::PortEnd* end : {&ends->first, &ends->second}) {
+    EXPECT_EQ(socket_option(end->fd(), SO_TYPE), SOCK_SEQPACKET);
+    EXPECT_EQ(socket_option(end->fd(), SO_DOMAIN), AF_UNIX);
+    EXPECT_TRUE(is_close_on_exec(end->fd()));
   }
 }
 
