@@ -95,6 +95,9 @@ int bind(int fd, const sockaddr* address, socklen_t address_bytes) noexcept {
 int listen(int fd, int backlog) noexcept {
   return invoke(Call::kListen, [=] { return ::listen(fd, backlog); });
 }
+int connect(int fd, const sockaddr* address, socklen_t address_bytes) noexcept {
+  return invoke_once(Call::kConnect, [=] { return ::connect(fd, address, address_bytes); });
+}
 int accept(int fd, int flags) noexcept {
   return invoke(Call::kAccept, [=] { return ::accept4(fd, nullptr, nullptr, flags); });
 }
@@ -136,6 +139,18 @@ int openat(int directory, const char* path, int flags, mode_t mode) noexcept {
 }
 int fstat(int fd, struct stat* status) noexcept {
   return invoke(Call::kFstat, [=] { return ::fstat(fd, status); });
+}
+int lstat(const char* path, struct stat* status) noexcept {
+  return invoke(Call::kLstat, [=] { return ::lstat(path, status); });
+}
+int chmod(const char* path, mode_t mode) noexcept {
+  return invoke(Call::kChmod, [=] { return ::chmod(path, mode); });
+}
+int fchmod(int fd, mode_t mode) noexcept {
+  return invoke(Call::kChmod, [=] { return ::fchmod(fd, mode); });
+}
+int unlink(const char* path) noexcept {
+  return invoke(Call::kUnlink, [=] { return ::unlink(path); });
 }
 int fcntl(int fd, int command, long argument) noexcept {  // NOLINT(google-runtime-int)
   return invoke(Call::kFcntl, [=] { return ::fcntl(fd, command, argument); });

@@ -29,7 +29,9 @@ namespace wharf::runtime::sys {
 enum class Call : std::uint8_t {
   kAccept,
   kBind,
+  kChmod,
   kClose,
+  kConnect,
   kEventfd,
   kFallocate,
   kFcntl,
@@ -40,6 +42,7 @@ enum class Call : std::uint8_t {
   kIoUringEnter,
   kKill,
   kListen,
+  kLstat,
   kMadvise,
   kMemfdCreate,
   kMmap,
@@ -60,6 +63,7 @@ enum class Call : std::uint8_t {
   kSigtimedwait,
   kSocket,
   kSocketpair,
+  kUnlink,
   kWaitid,
   kWrite,
 };
@@ -103,6 +107,8 @@ int socket(int domain, int type, int protocol) noexcept;
 int socketpair(int domain, int type, int protocol, int (&fds)[2]) noexcept;
 int bind(int fd, const sockaddr* address, socklen_t address_bytes) noexcept;
 int listen(int fd, int backlog) noexcept;
+// For one that never waits: an interrupted connect goes on in the kernel, and is no call to repeat.
+int connect(int fd, const sockaddr* address, socklen_t address_bytes) noexcept;
 int accept(int fd, int flags) noexcept;
 int getsockname(int fd, sockaddr* address, socklen_t* address_bytes) noexcept;
 int getsockopt(int fd, int level, int name, void* value, socklen_t* value_bytes) noexcept;
@@ -117,6 +123,10 @@ ssize_t sendfile(int socket, int file, off_t* offset, std::size_t bytes) noexcep
 int open(const char* path, int flags, mode_t mode = 0) noexcept;
 int openat(int directory, const char* path, int flags, mode_t mode = 0) noexcept;
 int fstat(int fd, struct stat* status) noexcept;
+int lstat(const char* path, struct stat* status) noexcept;
+int chmod(const char* path, mode_t mode) noexcept;
+int fchmod(int fd, mode_t mode) noexcept;  // counted as chmod
+int unlink(const char* path) noexcept;
 int fcntl(int fd, int command, long argument = 0) noexcept;  // NOLINT(google-runtime-int)
 int ftruncate(int fd, off_t bytes) noexcept;
 int fallocate(int fd, int mode, off_t offset, off_t bytes) noexcept;
