@@ -50,7 +50,10 @@ class VisitorPlace {
  public:
   explicit VisitorPlace(std::shared_ptr<ListenerState> listener) noexcept;
   VisitorPlace(VisitorPlace&&) noexcept = default;
-  VisitorPlace& operator=(VisitorPlace&&) = delete;
+  VisitorPlace& operator=(VisitorPlace&& other) noexcept {
+    std::swap(listener_, other.listener_);
+    return *this;
+  }
   ~VisitorPlace();
 
  private:

@@ -12,6 +12,9 @@
 #include "wharf/coro/task.h"
 #include "wharf/coro/when_all.h"
 #include "wharf/coro/when_any.h"
+#ifdef MISUSE_CAPTURING_HANDLER
+#include "wharf/ipc/dispatcher.h"
+#endif
 
 namespace wharf::coro {
 namespace {
@@ -23,6 +26,13 @@ Task<void> nothing() { co_return; }
 #ifdef MISUSE_SPAWN_OF_A_CAPTURING_LAMBDA
 void misuse(Scope& scope, int n) {
   scope.spawn([n]() -> Task<void> { co_await number(n); });
+}
+#endif
+
+// refused: this lambda captures, and a coroutine does not keep its captures
+#ifdef MISUSE_CAPTURING_HANDLER
+void misuse(ipc::Dispatcher& dispatcher, int n) {
+  dispatcher.on(1, [n](ipc::Message) -> Task<void> { co_await number(n); });
 }
 #endif
 
