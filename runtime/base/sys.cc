@@ -13,6 +13,13 @@
 
 namespace wharf::runtime::sys {
 
+// Before each call. In a build for tests the program defines it, and may end the process here: tests/kill/fault_points.h.
+#ifdef WHARF_FAULT_POINTS
+void fault_point(Call call) noexcept;
+#else
+static void fault_point(Call /*call*/) noexcept {}
+#endif
+
 // Of one thread. Reached through state() alone, which no compiler caches across a suspension.
 struct ThreadState {
   Counters counters;
@@ -20,6 +27,7 @@ struct ThreadState {
 
   // Counts the call. Returns the errno that it is to fail with, or 0.
   int enter(Call call) noexcept {
+    fault_point(call);
     ++counters.total;
     ++counters.by_call[static_cast<std::size_t>(call)];
     return injection == nullptr ? 0 : injected(call);
@@ -64,6 +72,7 @@ auto invoke(Call call, F function) noexcept -> decltype(function()) {
 
 Counters counters() noexcept { return state().counters; }
 void count(Call call) noexcept {
+  fault_point(call);
   ++state().counters.total;
   ++state().counters.by_call[static_cast<std::size_t>(call)];
 }

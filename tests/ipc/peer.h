@@ -28,6 +28,9 @@
 
 namespace wharf::test {
 
+// The descriptor of the cues in a peer that a test started.
+inline constexpr int kCueNumber = 4;
+
 // What the peer's function works with.
 class Peer {
  public:

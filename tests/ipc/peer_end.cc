@@ -76,10 +76,16 @@ coro::Task<std::unique_ptr<ipc::Port>> PeerEnd::open(ipc::PortOptions options) {
 
 void PeerEnd::cue() { EXPECT_EQ(::send(cue_.get(), "!", 1, MSG_NOSIGNAL), 1); }
 
-coro::Task<void> PeerEnd::until_cued() {
+coro::Task<std::optional<char>> PeerEnd::next_cue() {
   std::byte word{};
   auto count = co_await runtime::recv(cue_.get(), std::span(&word, 1));
-  EXPECT_TRUE(count.ok() && *count == 1) << "the peer has ended";
+  if (!count.ok() || *count != 1) co_return std::nullopt;
+  co_return static_cast<char>(word);
+}
+
+coro::Task<void> PeerEnd::until_cued() {
+  const std::optional<char> word = co_await next_cue();
+  EXPECT_TRUE(word.has_value()) << "the peer has ended";
 }
 
 std::unique_ptr<PeerEnd> start_peer(Place place, const PeerSetup& setup) {

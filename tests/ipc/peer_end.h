@@ -9,6 +9,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include "wharf/coro/task.h"
@@ -39,6 +40,8 @@ class PeerEnd {
   // A word beside the link, one way or the other: see Peer.
   void cue();
   coro::Task<void> until_cued();
+  // The word itself; nothing once the peer has ended. What it said before it died is still there.
+  coro::Task<std::optional<char>> next_cue();
 
   // Waits for the end of a peer that is to end by itself, and expects that it found nothing wrong.
   virtual coro::Task<void> join() = 0;

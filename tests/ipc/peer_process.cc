@@ -26,8 +26,8 @@ PeerProcess::PeerProcess(const PeerSetup& setup, int link) { start(setup, link);
 
 void PeerProcess::start(const PeerSetup& setup, int link) {
   const runtime::UniqueFd theirs = make_cue();
-  runtime::SpawnOptions options(program_path("ipc_peers"));
-  options.arguments = {"ipc_peers", encode(setup)};
+  runtime::SpawnOptions options(program_path(setup.program));
+  options.arguments = {setup.program, encode(setup)};
   options.environment = {std::string(ipc::kInheritedLinkVariable) + "=3"};
   options.fds = {{link, 3}, {theirs.get(), 4}};
   auto process = runtime::Process::spawn(options);

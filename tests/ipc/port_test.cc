@@ -46,9 +46,11 @@ coro::Task<void> run_body(PeerSetup setup, ipc::PortOptions options, PortBody bo
 
 PortTest::PortTest() {
   ::signal(SIGALRM, on_alarm);
-  ::alarm(kWatchdogSeconds);
+  restart_watchdog();
 }
 PortTest::~PortTest() { ::alarm(0); }
+
+void PortTest::restart_watchdog() { ::alarm(kWatchdogSeconds); }
 
 void PortTest::run(coro::Task<void> task) {
   const std::map<int, std::string> fds_before = open_fds();

@@ -46,6 +46,8 @@ class PortTest : public ::testing::Test {
   void run(Place place, const PeerSetup& setup, PlaceBody body);
   // Runs a task that opens what it needs itself.
   void run(coro::Task<void> task);
+  // For a test of many rounds: the watchdog has patience for one more.
+  static void restart_watchdog();
   // For the reactor that run() makes; before it.
   void set_reactor(const runtime::ReactorOptions& options) { reactor_options_ = options; }
 

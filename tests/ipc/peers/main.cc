@@ -1,4 +1,4 @@
-// ipc_peers SETUP: runs one peer (../peer.h) at the link that it inherits, and the pipe of cues at number 4.
+// ipc_peers SETUP (and any other program of peers): runs one peer (../peer.h) at the link that it inherits, and the pipe of cues at number 4.
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/prctl.h>
@@ -16,7 +16,6 @@
 namespace wharf::test {
 namespace {
 
-constexpr int kCueNumber = 4;
 constexpr unsigned kWatchdogSeconds = kSanitized ? 200 : 50;
 
 std::string text_of(const std::map<int, std::string>& fds) {
