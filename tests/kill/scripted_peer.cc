@@ -1,9 +1,13 @@
 // The peers of the kill tests: each takes one side of the script, and dies where it was told to.
+#include <unistd.h>
+
 #include <functional>
 #include <utility>
 
 #include "wharf/coro/scope.h"
 #include "wharf/tests/ipc/peer.h"
+#include "wharf/tests/ipc/processes.h"
+#include "wharf/tests/ipc/turns.h"
 #include "wharf/tests/kill/fault_points.h"
 #include "wharf/tests/kill/script.h"
 #include "wharf/tests/kill/script_sides.h"
@@ -55,6 +59,18 @@ WHARF_RAW_PEER(scripted_server) {
   WANT_EQ(received.wrong, "");
   WANT_EQ(received.line_count, kScript.size());
   co_return absl::OkStatus();
+}
+
+// Cued, and when the test sleeps, it sends, and dies where it would have rung.
+WHARF_PEER(send_and_die_before_the_ring) {
+  bool cued = co_await peer.until_cued();
+  WANT(cued);
+  wait_until_asleep(::getppid());
+  arm({.action = FaultAction::kKill, .steps = FaultSteps::calls(runtime::sys::Call::kWrite)});
+  Status sent = co_await peer.port().send(ipc::Message("not rung for"));
+  WANT_OK(sent);
+  co_await next_turn();
+  co_return absl::InternalError("it did not ring");
 }
 
 // Opens a second port on the link that comes with its first request, answers there, and waits for its end.

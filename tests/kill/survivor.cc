@@ -212,10 +212,15 @@ void expect_owed(const ipc::Port& port, const Round& round, Role role) {
 
 }  // namespace
 
+PeerSetup fault_peer(std::string_view name, ipc::PortOptions port) {
+  PeerSetup setup = peer_setup(name, port);
+  setup.program[std::string_view("ipc_kill_peer").copy(setup.program, sizeof(setup.program) - 1)] = '\0';
+  return setup;
+}
+
 PeerSetup scripted_peer(Role role, bool shared_memory, const FaultPlan& plan) {
-  PeerSetup setup = peer_setup(role == Role::kPeerSends ? "scripted_sender" : "scripted_server",
+  PeerSetup setup = fault_peer(role == Role::kPeerSends ? "scripted_sender" : "scripted_server",
                                script_options(shared_memory));
-  std::string_view("ipc_kill_peer").copy(setup.program, sizeof(setup.program) - 1);
   setup.argument = plan.encode();
   return setup;
 }

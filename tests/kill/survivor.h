@@ -8,6 +8,8 @@
 // Threads: the reactor's.
 #pragma once
 
+#include <string_view>
+
 #include "wharf/coro/task.h"
 #include "wharf/ipc/port.h"
 #include "wharf/tests/ipc/peer_setup.h"
@@ -18,6 +20,8 @@ namespace wharf::test {
 enum class Role { kPeerSends, kPeerServes };
 enum class Ending { kByItself, kKilled, kByItselfOnceStopped };
 
+// A peer of the program that has fault points.
+PeerSetup fault_peer(std::string_view name, ipc::PortOptions port);
 // A peer of this role on this route, with what is to happen to it.
 PeerSetup scripted_peer(Role role, bool shared_memory, const FaultPlan& plan);
 

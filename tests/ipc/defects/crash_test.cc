@@ -1,7 +1,6 @@
 // Defects that older port layers had, of deaths and failures: D1, D2, D3, D5, D33, D34, D35, D42, D45; and U3.
 #include <cerrno>
 #include <csignal>
-#include <functional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -11,37 +10,31 @@
 #include "wharf/tests/ipc/descriptors.h"
 #include "wharf/tests/ipc/port_test.h"
 #include "wharf/tests/ipc/processes.h"
-#include "wharf/tests/kill/script.h"
-#include "wharf/tests/kill/script_sides.h"
 #include "wharf/tests/kill/survivor.h"
 
 namespace wharf::test {
 namespace {
 namespace sys = runtime::sys;
 
-// The first write to the doorbell is the handshake's; the second is the first ring.
-coro::Task<void> receive_what_was_not_rung_for() {
-  const FaultPlan plan{.action = FaultAction::kKill, .steps = FaultSteps::calls(sys::Call::kWrite), .nth = 1};
-  PeerProcess peer(scripted_peer(Role::kPeerSends, true, plan));
-  auto port = co_await ipc::Port::open(peer.take_link(), script_options(true));
-  CO_ASSERT_OK(port.status());
-  Received received;
-  std::function<void()> ignore = [] {};
+coro::Task<void> receive_what_was_not_rung_for(PeerSetup setup) {
+  PeerProcess peer(setup);
+  auto port = co_await peer.open(setup.port);
+  CO_ASSERT_TRUE(port != nullptr);
+  peer.cue();
 
-  Status served = co_await serve_script(**port, received, ignore);
+  auto message = co_await port->receive();
 
-  EXPECT_OK(served);
-  std::size_t cue_count = 0;
-  while (auto word = co_await peer.next_cue()) ++cue_count;
-  EXPECT_EQ(received.wrong, "");
-  EXPECT_EQ(received.line_count, cue_count + 1) << "it died between the last line and its doorbell";
+  CO_ASSERT_TRUE(message.has_value());
+  EXPECT_EQ(message->to_string(), "not rung for");
+  auto end = co_await port->receive();
+  EXPECT_FALSE(end.has_value());
+  EXPECT_EQ(port->counters().wakes, 0u);
   auto ended = co_await peer.process().wait();
   EXPECT_TRUE(ended.ok() && ended->signal == SIGKILL);
 }
 
 TEST_F(LaneRowTest, D1_AMessageIsReceivedThoughItsSenderDiedBeforeItRang) {
-  set_reactor({.spin_ns = 0});  // asleep whenever there is nothing, so that the peer rings
-  run(receive_what_was_not_rung_for());
+  run(receive_what_was_not_rung_for(fault_peer("send_and_die_before_the_ring", {})));
 }
 
 TEST_F(LaneRowTest, D2_ASenderThatDiesAtAnyStoreHasSentAMessageOrNothingOfIt) {
@@ -237,9 +230,7 @@ coro::Task<void> kill_the_other_end_of_two(PeerSetup setup) {
 }
 
 TEST_P(PortRowTest, U3_EveryLinkToADeadProcessLearnsOfItByItself) {
-  PeerSetup two = setup("two_links");
-  std::string_view("ipc_kill_peer").copy(two.program, sizeof(two.program) - 1);
-  run(kill_the_other_end_of_two(two));
+  run(kill_the_other_end_of_two(fault_peer("two_links", setup("").port)));
 }
 
 }  // namespace
