@@ -156,6 +156,9 @@ bool Link::poll() noexcept {
     return true;
   }
   bool any = false;
+  // The watch has spoken. Whoever finds no room once more asks afresh: the kernel may have refused for want of memory of
+  // its own (ENOBUFS), with room in the socket, and does not say when that is over.
+  if (socket_writable_) writable_watch_.reset();
   if (lane_) any = collect_returned();
   if (!ended() && !notes_.empty()) send_notes();
   if (!ended() && arena_idle_due_) retire_idle_memory();
