@@ -1,5 +1,5 @@
-// The atomics of everything that two processes share, through one alias. A build for tests may put another in its place,
-// that switches, or kills, at each access: WHARF_ATOMIC_HEADER then names the header that defines wharf::shm::Atomic.
+// The atomics of everything that two processes share, through these aliases. A build for tests may put others in their
+// place, that switch, or kill, at each access: WHARF_ATOMIC_HEADER then names the header that defines both.
 #pragma once
 
 #include <atomic>
@@ -11,14 +11,13 @@
 namespace wharf::shm {
 template <class T>
 using Atomic = std::atomic<T>;
+// For the one shared byte that lies in a record, beside plain ones.
+template <class T>
+using AtomicRef = std::atomic_ref<T>;
 }  // namespace wharf::shm
 #endif
 
 namespace wharf::shm {
-
-// For the one shared byte that lies in a record, beside plain ones.
-template <class T>
-using AtomicRef = std::atomic_ref<T>;
 
 static_assert(Atomic<std::uint64_t>::is_always_lock_free,
               "a lock inside an atomic would be private to each process");

@@ -1,4 +1,4 @@
-// What stands for wharf::shm::Atomic in the build of the library that can be killed at each step: before a store, which
+// What stands for the atomics of shm/atomic.h in the build of the library that can be killed at each step: before a store, which
 // is all of a process that its peer can see in memory, it passes a fault point. A load changes nothing: dying there is
 // dying at the next step. Plain writes to a ring or a block are seen by nobody before the store that publishes them.
 #pragma once
@@ -24,6 +24,21 @@ class Atomic {
 
  private:
   std::atomic<T> value_{};
+};
+
+template <class T>
+class AtomicRef {
+ public:
+  explicit AtomicRef(T& value) noexcept : value_(value) {}
+
+  T load(std::memory_order order) const noexcept { return value_.load(order); }
+  void store(T value, std::memory_order order) noexcept {
+    test::fault_point_of_store();
+    value_.store(value, order);
+  }
+
+ private:
+  std::atomic_ref<T> value_;
 };
 
 }  // namespace wharf::shm
