@@ -32,4 +32,15 @@ coro::Task<void> survive_every_step(Role role, bool shared_memory, FaultPlan pla
 // One round. `bystander` is a link to another process, which must not notice.
 coro::Task<Ending> survive(PeerSetup setup, Role role, ipc::Port& bystander);
 
+// A system call that is to fail.
+struct FailedCall {
+  runtime::sys::Call call;
+  int error;
+  std::uint64_t nth;  // from 1
+};
+
+// One round with an honest peer, in which a system call of this process fails. Whatever that does, it is said: the link
+// goes on, or ends, with a status that names the operation, and leaks nothing. False: there was no such call.
+coro::Task<bool> survive_failure(Role role, bool shared_memory, FailedCall failed);
+
 }  // namespace wharf::test
