@@ -23,7 +23,7 @@ struct PortCounters {
   // Blocks, ever: lent to the peer with a message; sent back to the peer as payload without a copy.
   std::uint64_t blocks_lent = 0;
   std::uint64_t blocks_returned_as_payload = 0;
-  // System calls made for this port: doorbells rung, packets sent, receives tried.
+  // System calls made for this port: doorbells rung (also by packet), packets sent, receives tried.
   std::uint64_t doorbells_rung = 0;
   std::uint64_t socket_sends = 0;
   std::uint64_t socket_receives = 0;

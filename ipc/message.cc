@@ -5,6 +5,7 @@
 
 #include "wharf/ipc/awaiters.h"
 #include "wharf/ipc/detail/link.h"
+#include "wharf/runtime/base/check.h"
 
 namespace wharf::ipc {
 
@@ -14,18 +15,49 @@ std::size_t Message::size_bytes() const noexcept {
   return bytes;
 }
 
-std::span<const std::byte> Message::part(std::size_t index) const noexcept {
+const Piece* Message::piece_of(std::size_t index) const noexcept {
   if (!head_.bytes().empty()) {
-    if (index == 0) return head_.bytes();
+    if (index == 0) return nullptr;
     --index;
   }
-  return pieces_[index].bytes();
+  return &pieces_[index];
+}
+
+std::span<const std::byte> Message::view(std::size_t index) const noexcept {
+  const Piece* piece = piece_of(index);
+  return piece == nullptr ? head_.bytes() : piece->bytes();
+}
+
+std::span<const std::byte> Message::part(std::size_t index) const noexcept {
+  const Piece* piece = piece_of(index);
+  if (piece == nullptr) return head_.bytes();
+  WHARF_CHECK(!piece->guarded(),
+              "Message::part: a hostile peer could change this part while it is read: use copy_out(), "
+              "make_stable() first, or take untrusted_part()");
+  return piece->bytes();
+}
+
+bool Message::part_is_stable(std::size_t index) const noexcept {
+  const Piece* piece = piece_of(index);
+  return piece == nullptr || piece->stable();
+}
+
+bool Message::stable() const noexcept {
+  return std::all_of(pieces_.begin(), pieces_.end(), [](const Piece& piece) { return piece.stable(); });
+}
+
+void Message::make_stable() {
+  if (stable()) return;
+  detail::SmallBytes copy(size_bytes());
+  copy_out(copy.writable());
+  pieces_.clear();
+  head_ = std::move(copy);
 }
 
 std::size_t Message::copy_out(std::span<std::byte> target) const noexcept {
   std::size_t done = 0;
   for (std::size_t i = 0; i < part_count() && done < target.size(); ++i) {
-    const std::span<const std::byte> source = part(i);
+    const std::span<const std::byte> source = view(i);
     const std::size_t count = std::min(source.size(), target.size() - done);
     if (count != 0) std::memcpy(target.data() + done, source.data(), count);
     done += count;
@@ -40,9 +72,10 @@ std::string Message::to_string() const {
 }
 
 std::string_view Message::text(std::string& spare) const {
-  if (part_count() > 1) return spare = to_string();
   if (part_count() == 0) return {};
-  const std::span<const std::byte> bytes = part(0);
+  const Piece* piece = piece_of(0);
+  if (part_count() > 1 || (piece != nullptr && piece->guarded())) return spare = to_string();
+  const std::span<const std::byte> bytes = view(0);
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 

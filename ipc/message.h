@@ -6,7 +6,9 @@
 //     co_await request.reply(std::move(answer));
 //
 // A received message owns what it shows: inline payload is a copy, larger payload is a view of the peer's memory, which
-// goes home when the message dies. A peer that is not trusted may change such a view while it is read: copy_out() first.
+// goes home when the message dies. The peer may change such a view while it is read. From a peer of the same program that
+// does not happen; of a hostile one (PortOptions::trust) part() refuses to show it: copy it out, make the message stable, or
+// take the part as untrusted_part().
 //
 // Threads: the port's reactor; any, for one that is to be sent through a PortHandle.
 #pragma once
@@ -20,10 +22,12 @@
 
 #include "absl/container/inlined_vector.h"
 #include "wharf/coro/task.h"
+#include "wharf/ipc/detail/fd_list.h"
 #include "wharf/ipc/detail/obligation.h"
 #include "wharf/ipc/detail/small_bytes.h"
 #include "wharf/ipc/piece.h"
 #include "wharf/ipc/port_end.h"
+#include "wharf/ipc/untrusted_bytes.h"
 #include "wharf/runtime/base/status.h"
 #include "wharf/runtime/base/unique_fd.h"
 
@@ -69,11 +73,20 @@ class Message {
   std::size_t part_count() const noexcept {
     return pieces_.size() + (head_.bytes().empty() ? 0 : 1);
   }
+  // Precondition (checked): the part is stable, or its sender trusted.
   std::span<const std::byte> part(std::size_t index) const noexcept;
+  // The part whoever sent it, for code that reads each byte once, or only passes it on.
+  UntrustedBytes untrusted_part(std::size_t index) const noexcept { return UntrustedBytes(view(index)); }
+  // Whether nobody else can change the payload, or one part of it, from now on.
+  bool stable() const noexcept;
+  bool part_is_stable(std::size_t index) const noexcept;
+  // Copies payload that the peer can change into private memory, as one part, and gives its blocks back.
+  // Cost: a copy; nothing, if the message is stable.
+  void make_stable();
   // A copy of the first bytes of the payload, as many as `target` takes. Returns how many.
   std::size_t copy_out(std::span<std::byte> target) const noexcept;
   std::string to_string() const;
-  // The whole payload as one span, without a copy if it is one part; otherwise copied into `spare`.
+  // The whole payload as one span, without a copy if it is one part that may be shown; otherwise copied into `spare`.
   std::string_view text(std::string& spare) const;
 
   // Adds a part at the end: borrowed bytes, or a loan.
@@ -131,6 +144,9 @@ class Message {
 
   // Of a reply: what the peer answered with reply_error(); OK if it did not.
   Status as_error() const;
+  // The part as it lies in memory, whoever can write there: for code that copies it, and nothing else.
+  std::span<const std::byte> view(std::size_t index) const noexcept;
+  const Piece* piece_of(std::size_t index) const noexcept;  // null: the inline part
 
   std::uint32_t type_ = 0;
   std::uint8_t flags_ = 0;    // shm::RecordFlag
@@ -138,7 +154,7 @@ class Message {
   std::int64_t deadline_ns_ = 0;
   detail::SmallBytes head_;   // the inline part of a received message; precedes the pieces
   absl::InlinedVector<Piece, 1> pieces_;
-  absl::InlinedVector<runtime::UniqueFd, 2> fds_;
+  detail::Fds fds_;
   detail::Obligation obligation_;
 };
 

@@ -28,4 +28,13 @@ Status check_options(const PortOptions& options) {
   return absl::OkStatus();
 }
 
+PortOptions settled(PortOptions options) noexcept {
+  const TrustRules rules = rules_of(options.trust);
+  if (options.lane.peer_arena_bytes_max == PortOptions::kByTrust) {
+    options.lane.peer_arena_bytes_max = rules.peer_arena_bytes_max;
+  }
+  if (options.parked_count_max == PortOptions::kByTrust) options.parked_count_max = rules.parked_count_max;
+  return options;
+}
+
 }  // namespace wharf::ipc

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "wharf/ipc/trust.h"
 #include "wharf/runtime/base/status.h"
 #include "wharf/shm/lane.h"
 
@@ -15,10 +16,18 @@ struct WaitOptions {
 };
 
 struct PortOptions {
+  // A limit that follows from `trust`: see rules_of(). Port::open() puts the number in its place.
+  static constexpr std::size_t kByTrust = SIZE_MAX;
+
+  // What the peer may be; docs/trust.md.
+  Trust trust = Trust::kTrusted;
+  // Sockets of AF_UNIX are welcome from a hostile peer too: for a program that expects links from it.
+  bool accept_unix_sockets = false;
+
   // False: the socket alone carries everything. It is also alone if either side cannot make or map shared memory.
   bool shared_memory = true;
   // Rings, arena and the size up to which payload is copied into the ring; see shm/lane.h.
-  shm::LaneOptions lane;
+  shm::LaneOptions lane{.peer_arena_bytes_max = kByTrust};
 
   // Bytes of payload in one message, sent or received. What a peer may make us hold at once, on the socket route.
   std::size_t message_bytes_max = std::size_t{256} << 20;
@@ -28,7 +37,7 @@ struct PortOptions {
   // Messages handled in one turn before other ports have theirs, and before a task that always finds one gives way.
   std::uint32_t turn_message_count_max = 256;
   // Messages set aside unreceived because a reply may be behind them; beyond it the port stops reading.
-  std::size_t parked_count_max = 1024;
+  std::size_t parked_count_max = kByTrust;
   // Tasks that may wait in send() and call() at once; beyond it they fail with ResourceExhausted.
   std::size_t waiting_count_max = 65'536;
   // Parts of one streamed request or reply that the peer may send before this side has taken some.
@@ -47,5 +56,8 @@ struct PortOptions {
 
 // Errors: InvalidArgument names the option that is out of range.
 Status check_options(const PortOptions& options);
+
+// The same options with a number in the place of every kByTrust.
+PortOptions settled(PortOptions options) noexcept;
 
 }  // namespace wharf::ipc

@@ -28,6 +28,7 @@ void Piece::swap(Piece& other) noexcept {
   std::swap(segment_, other.segment_);
   std::swap(token_, other.token_);
   std::swap(kind_, other.kind_);
+  std::swap(guarded_, other.guarded_);
 }
 
 void Loan::resize(std::size_t bytes) noexcept {

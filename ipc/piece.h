@@ -27,11 +27,12 @@ class Piece {
   Piece(shm::Ref<shm::Lane> lane, const shm::OwnBlock& block, std::size_t bytes) noexcept
       : data_(block.data), bytes_(bytes), lane_(std::move(lane)), unit_(block.id.unit),
         segment_(block.id.segment), kind_(Kind::kOwnBlock) {}
+  // `guarded`: the peer is hostile, so the program may not look at it by accident.
   Piece(shm::Ref<shm::Lane> lane, const shm::BlockDescriptor& descriptor,
-        std::span<const std::byte> view) noexcept
+        std::span<const std::byte> view, bool guarded = false) noexcept
       : data_(view.data()), bytes_(view.size()), lane_(std::move(lane)),
         unit_(descriptor.offset_units), segment_(descriptor.segment), token_(descriptor.token),
-        kind_(Kind::kPeerBlock) {}
+        kind_(Kind::kPeerBlock), guarded_(guarded) {}
   Piece(Piece&& other) noexcept = default;
   Piece& operator=(Piece&& other) noexcept {
     Piece(std::move(other)).swap(*this);
@@ -43,6 +44,9 @@ class Piece {
 
   std::span<const std::byte> bytes() const noexcept { return {data_, bytes_}; }
   Kind kind() const noexcept { return kind_; }
+  // Whether nobody else can change the bytes.
+  bool stable() const noexcept { return kind_ != Kind::kPeerBlock; }
+  bool guarded() const noexcept { return guarded_; }
   // Whose memory a block is; null for borrowed bytes.
   const shm::Lane* lane() const noexcept { return lane_.get(); }
   // kOwnBlock.
@@ -67,6 +71,7 @@ class Piece {
   std::uint32_t segment_ = 0;
   std::uint32_t token_ = 0;
   Kind kind_ = Kind::kBorrowed;
+  bool guarded_ = false;
 };
 
 // Shared memory to write a payload in; becomes the receiver's when it is sent, without a copy.

@@ -77,9 +77,9 @@ StatusOr<Ref<Lane>> Lane::create(const LaneOptions& options, Owner* owner) {
   return Ref<Lane>(new Lane(options, std::move(own).value(), owner));
 }
 
-Status Lane::attach(runtime::UniqueFd peer_control) {
+Status Lane::attach(const runtime::UniqueFd& peer_control) {
   StatusOr<PeerSegment> peer = PeerSegment::adopt(
-      std::move(peer_control), SegmentKind::kControl,
+      peer_control, SegmentKind::kControl,
       control_segment_bytes(kRingBytesMax, kReleaseSlotCountMax) + 4096);
   if (!peer.ok()) return peer.status();
   const SegmentHeader& header = peer->header();

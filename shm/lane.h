@@ -64,7 +64,7 @@ class Lane final : public RefCounted {
   // Makes our control segment. `owner` may be null.
   static StatusOr<Ref<Lane>> create(const LaneOptions& options, Owner* owner);
   // Maps the peer's control segment; from here on everything below works. Errors: InvalidArgument names what is wrong.
-  Status attach(runtime::UniqueFd peer_control);
+  Status attach(const runtime::UniqueFd& peer_control);
   // The link is over: every block that the peer holds comes back, and `owner` hears no more.
   void close() noexcept;
 

@@ -20,9 +20,9 @@ PeerArena::Slot* PeerArena::find(std::uint32_t id) noexcept {
   return slots_[index]->segment.header().id == id ? &slots_[index] : nullptr;
 }
 
-Status PeerArena::adopt(runtime::UniqueFd fd) {
+Status PeerArena::adopt(const runtime::UniqueFd& fd) {
   if (segment_count_ == kSegmentCountMax) return refuse("the peer announced too many");
-  StatusOr<PeerSegment> segment = PeerSegment::adopt(std::move(fd), SegmentKind::kArena,
+  StatusOr<PeerSegment> segment = PeerSegment::adopt(fd, SegmentKind::kArena,
                                                      kArenaDataOffset + bytes_max_ - segment_bytes_);
   if (!segment.ok()) return segment.status();
   if (segment->size_bytes() <= kArenaDataOffset) return refuse("segment_bytes leaves no room for a block");

@@ -24,7 +24,7 @@ class PeerArena {
   explicit PeerArena(std::size_t bytes_max) noexcept : bytes_max_(bytes_max) {}
 
   // Takes the peer's next segment. Errors: as PeerSegment::adopt; InvalidArgument for a wrong id, or beyond the limits.
-  Status adopt(runtime::UniqueFd fd);
+  Status adopt(const runtime::UniqueFd& fd);
   // The peer will not name this segment again: it is unmapped, at once or with the end of its last view.
   Violation retire(std::uint32_t id) noexcept;
 

@@ -61,7 +61,8 @@ bool RingWriter::publish() noexcept {
 bool RingWriter::refresh() noexcept {
   const std::uint64_t consumed = peer_.consumed.load(std::memory_order_seq_cst);  // P1 <- C3
   // R1, R2: what is under way can only become less.
-  if (published_ - consumed > published_ - peer_consumed_) return false;
+  if (published_ - consumed > published_ - peer_consumed_) violation_ = "consumed";
+  if (violation_ != nullptr) return false;
   peer_consumed_ = consumed;
   return true;
 }

@@ -41,7 +41,7 @@ class RingWriter {
   // 0 in a new segment.
   RingWriter(ControlLines& own, const ControlLines& peer, std::size_t ring_bytes) noexcept;
 
-  // Room for a record of `cells`, or null if the ring is full. The record may be abandoned by reserving again.
+  // Room for a record of `cells`, or null if the ring is full, or the peer says the impossible (violation()). The record may be abandoned by reserving again.
   //
   // Precondition: cells <= cell_count / 2.
   std::byte* reserve(std::size_t cells) noexcept;
@@ -65,8 +65,10 @@ class RingWriter {
   bool unpublished() const noexcept { return head_ != published_; }
   std::size_t unpublished_cells() const noexcept { return head_ - published_; }
 
-  // Re-reads how far the peer is. False: the peer's word is impossible.
+  // Re-reads how far the peer is. False: the peer's word is impossible, or was before.
   bool refresh() noexcept;
+  // The field of the peer's that was impossible when refresh() or reserve() looked, once and for ever; null: none.
+  Violation violation() const noexcept { return violation_; }
   // True if the peer has consumed something since reserve() last looked, or says the impossible. Ordered for the sleep
   // protocol (P1).
   bool freed_before_sleep() const noexcept {
@@ -83,6 +85,7 @@ class RingWriter {
   std::uint64_t peer_consumed_;
   std::uint64_t reserved_pad_cells_ = 0;
   std::uint64_t reserved_cells_ = 0;
+  Violation violation_ = nullptr;
 };
 
 // A record as it was read: the header is a copy that was checked, the spans point into the peer's memory and may change
@@ -113,6 +116,7 @@ class RingReader {
   // Gives the cells that were read back to the peer. True if there were any: then the peer may have to be woken.
   bool publish() noexcept;
   std::size_t unpublished_cells() const noexcept { return tail_ - consumed_; }
+  std::uint64_t cell_count() const noexcept { return cell_mask_ + 1; }
 
   // The field that made peek() say kViolation.
   Violation violation() const noexcept { return violation_; }

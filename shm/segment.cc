@@ -75,15 +75,16 @@ StatusOr<Segment> Segment::create(SegmentHeader header, std::size_t bytes, bool 
   return Segment(std::move(fd), std::move(mapping).value());
 }
 
-StatusOr<PeerSegment> PeerSegment::adopt(runtime::UniqueFd fd, SegmentKind kind,
+StatusOr<PeerSegment> PeerSegment::adopt(const runtime::UniqueFd& fd, SegmentKind kind,
                                          std::size_t segment_bytes_max) {
+  // Only memory answers with seals; everything else says EINVAL. It is asked first, because fstat of a file on FUSE asks
+  // whoever serves it, who may take for ever.
+  const int seals = sys::fcntl(fd.get(), F_GET_SEALS, 0);
+  if (seals < 0) return refuse("not a memfd");
   struct stat info;
   const int known = sys::fstat(fd.get(), &info);
   if (known < 0) return failed(known, "adopt segment: fstat");
   if (!S_ISREG(info.st_mode)) return refuse("not a regular file");
-  // Only a memfd on tmpfs answers with seals; a file system of somebody's own making answers EINVAL.
-  const int seals = sys::fcntl(fd.get(), F_GET_SEALS, 0);
-  if (seals < 0) return refuse("not a memfd");
   if ((seals & kSeals) != kSeals) return refuse("seals are missing: shrink, grow, future-write and seal are wanted");
   const auto bytes = static_cast<std::uint64_t>(info.st_size);
   if (bytes < kPageBytes || bytes % kPageBytes != 0) return refuse("size is not whole pages");

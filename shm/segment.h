@@ -66,7 +66,7 @@ class PeerSegment {
   //
   // Errors: InvalidArgument    names the field or seal that is wrong
   //         ResourceExhausted  no map left
-  static StatusOr<PeerSegment> adopt(runtime::UniqueFd fd, SegmentKind kind,
+  static StatusOr<PeerSegment> adopt(const runtime::UniqueFd& fd, SegmentKind kind,
                                      std::size_t segment_bytes_max);
 
   const std::byte* data() const noexcept { return mapping_.data(); }

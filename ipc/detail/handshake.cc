@@ -24,6 +24,11 @@ Status peer_is_wrong(const std::string& what) {
   return absl::FailedPreconditionError("handshake: " + what);
 }
 
+Status peer_closed() {
+  return absl::UnavailableError(
+      "handshake: the peer closed the link before it was open: did it exit, or is it no wharf program?");
+}
+
 // The send buffer holds a full packet and the kernel's overhead for it, the receive buffer four (the kernel doubles
 // what it is told, for that overhead).
 void size_buffers(int fd, std::size_t packet_bytes_max) {
@@ -46,7 +51,7 @@ Status send_control(PacketSocket& socket, PacketKind kind, T payload,
     case PacketSocket::Sent::kFull: return absl::ResourceExhaustedError("handshake: the socket is full");
     case PacketSocket::Sent::kFailed: break;
   }
-  return socket.status();
+  return socket.status().code() == StatusCode::kUnavailable ? peer_closed() : socket.status();
 }
 
 // Waits for the next packet and copies its payload. A first packet that makes no sense comes from no wharf program.
@@ -56,12 +61,9 @@ coro::Task<Status> receive_control(PacketSocket& socket, PacketKind kind, std::i
   while (true) {
     const PacketSocket::Got got = socket.receive();
     if (got == PacketSocket::Got::kPacket) break;
-    if (got == PacketSocket::Got::kEnd) {
-      co_return absl::UnavailableError(
-          "handshake: the peer closed the link before it was open: did it exit, or is it no wharf program?");
-    }
+    if (got == PacketSocket::Got::kEnd) co_return peer_closed();
     if (got == PacketSocket::Got::kFailed) {
-      if (socket.status().code() == StatusCode::kUnavailable) co_return socket.status();
+      if (socket.status().code() == StatusCode::kUnavailable) co_return peer_closed();
       co_return peer_is_wrong(std::string(socket.status().message()));
     }
     auto ready = co_await runtime::poll(socket.fd(), POLLIN | POLLRDHUP, {.deadline_ns = deadline_ns});
@@ -78,6 +80,12 @@ coro::Task<Status> receive_control(PacketSocket& socket, PacketKind kind, std::i
   co_return absl::OkStatus();
 }
 
+FdRules fd_rules(const PortOptions& options) {
+  const TrustRules rules = rules_of(options.trust);
+  return {.refuse_unix_sockets = rules.refuses_unix_sockets && !options.accept_unix_sockets,
+          .close_elsewhere = rules.closes_elsewhere};
+}
+
 Status check_hello(const Hello& hello, std::size_t fd_count) {
   if (hello.magic != kHelloMagic) return peer_is_wrong("the peer is no wharf program");
   if (hello.version != kLinkVersion) {
@@ -90,7 +98,7 @@ Status check_hello(const Hello& hello, std::size_t fd_count) {
   if (hello.packet_bytes_max < 1024) return peer_is_wrong("hello.packet_bytes_max");
   if (hello.message_bytes_max == 0) return peer_is_wrong("hello.message_bytes_max");
   if (hello.stream_window == 0) return peer_is_wrong("hello.stream_window");
-  if (hello.reserved0 != 0) return peer_is_wrong("hello.reserved");
+  if (hello.rings_by_packet > 1) return peer_is_wrong("hello.rings_by_packet");
   for (std::uint64_t word : hello.reserved) {
     if (word != 0) return peer_is_wrong("hello.reserved");
   }
@@ -126,7 +134,8 @@ coro::Task<StatusOr<Handshaken>> shake_hands(PortEnd end, PortOptions options,
   size_buffers(end.fd(), options.packet_bytes_max);
   const std::int64_t deadline_ns = runtime::deadline_after(runtime::Reactor::current().now_ns(),
                                                            options.handshake_timeout_ms * 1'000'000);
-  Handshaken done{.socket = PacketSocket(end.take_socket(), options.packet_bytes_max, options.lane.first_position)};
+  Handshaken done{.socket = PacketSocket(end.take_socket(), options.packet_bytes_max, fd_rules(options),
+                                         options.lane.first_position)};
 
   Fds offered;
   if (options.shared_memory) {
@@ -141,6 +150,7 @@ coro::Task<StatusOr<Handshaken>> shake_hands(PortEnd end, PortOptions options,
       offered.emplace_back(copy);
     }
   }
+  const bool rings_by_packet = rules_of(options.trust).rings_by_packet;
   const Hello own_hello{
       .magic = kHelloMagic,
       .version = kLinkVersion,
@@ -149,7 +159,7 @@ coro::Task<StatusOr<Handshaken>> shake_hands(PortEnd end, PortOptions options,
       .packet_bytes_max = static_cast<std::uint32_t>(options.packet_bytes_max),
       .inline_bytes_max = static_cast<std::uint32_t>(options.lane.inline_bytes_max),
       .stream_window = options.stream_window,
-      .reserved0 = 0,
+      .rings_by_packet = rings_by_packet ? 1u : 0u,
       .reserved = {},
   };
   if (Status status = send_control(done.socket, PacketKind::kHello, own_hello, offered); !status.ok()) {
@@ -167,14 +177,18 @@ coro::Task<StatusOr<Handshaken>> shake_hands(PortEnd end, PortOptions options,
   done.stream_window = hello.stream_window;
   done.inline_bytes_max = std::min<std::size_t>(hello.inline_bytes_max, shm::kInlineBytesMax);
 
+  bool mapped = false;
   if (!fds.empty() && done.lane) {
     // Want of memory to map it is no reason to fail: the socket is there. A segment that breaks the format is.
-    Status attached = done.lane->attach(std::move(fds[0]));
+    Status attached = done.lane->attach(fds[0]);
     if (attached.code() == StatusCode::kInvalidArgument) co_return attached;
-    if (Status status = check_doorbell(fds[1].get()); !status.ok()) co_return status;
-    if (attached.ok()) done.peer_doorbell = std::move(fds[1]);
+    mapped = attached.ok();
+    if (!rings_by_packet) {
+      if (Status status = check_doorbell(fds[1].get()); !status.ok()) co_return status;
+      done.peer_doorbell = std::move(fds[1]);
+    }
   }
-  const Ready own_ready{.shared_memory = done.peer_doorbell ? 1u : 0u, .reserved = 0};
+  const Ready own_ready{.shared_memory = mapped ? 1u : 0u, .reserved = 0};
   if (Status status = send_control(done.socket, PacketKind::kReady, own_ready, {}); !status.ok()) {
     co_return status;
   }
@@ -189,6 +203,7 @@ coro::Task<StatusOr<Handshaken>> shake_hands(PortEnd end, PortOptions options,
     done.own_doorbell.reset();
     done.peer_doorbell.reset();
   }
+  if (done.lane && hello.rings_by_packet == 1) done.socket.expect_wakes();
   co_return done;
 }
 

@@ -23,7 +23,7 @@ struct Handshaken {
   PacketSocket socket;
   shm::Ref<shm::Lane> lane;  // null: the socket alone
   runtime::UniqueFd own_doorbell;
-  runtime::UniqueFd peer_doorbell;
+  runtime::UniqueFd peer_doorbell;  // none: the peer is rung by packets
   std::size_t packet_bytes_max = 0;
   std::size_t message_bytes_max = 0;  // that either side may send
   std::size_t inline_bytes_max = 0;   // that we may send in a record

@@ -48,7 +48,7 @@ bool LaneTransport::adopt_segment(const shm::RecordView& record) {
   Fds fds;
   if (record.header.fd_count != 1) return violation("segment.fd_count"), false;
   if (!take_fds(record.header, fds)) return false;
-  status_ = lane_->peer_arena().adopt(std::move(fds[0]));
+  status_ = lane_->peer_arena().adopt(fds[0]);
   return status_.ok();
 }
 

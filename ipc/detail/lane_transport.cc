@@ -6,6 +6,8 @@
 #include <string>
 #include <utility>
 
+#include "wharf/ipc/detail/overlap.h"
+
 namespace wharf::ipc::detail {
 namespace {
 
@@ -19,8 +21,9 @@ bool first_of_request(const shm::RecordHeader& header) noexcept {
 }  // namespace
 
 LaneTransport::LaneTransport(shm::Ref<shm::Lane> lane, PacketSocket& socket,
-                             std::size_t inline_bytes_max, PortCounters& counters) noexcept
+                             std::size_t inline_bytes_max, PortCounters& counters, Trust trust) noexcept
     : Transport(counters),
+      rules_(rules_of(trust)),
       lane_(std::move(lane)),
       socket_(socket),
       inline_bytes_max_(std::min(inline_bytes_max, shm::kInlineBytesMax)) {}
@@ -32,7 +35,7 @@ LaneTransport::Plan LaneTransport::plan(const Message& message) const noexcept {
   Plan plan;
   const std::size_t head_count = message.head_.bytes().empty() ? 0 : 1;
   for (std::size_t i = 0; i < message.part_count(); ++i) {
-    const std::size_t bytes = message.part(i).size();
+    const std::size_t bytes = message.view(i).size();
     const bool plain = i < head_count || !travels(message.pieces_[i - head_count]);
     if (!plain || plan.inline_bytes + bytes > inline_bytes_max_) break;
     plan.inline_bytes += bytes;
@@ -45,7 +48,7 @@ Transport::Sent LaneTransport::copy_to_arena(Outgoing& outgoing, std::size_t par
                                              std::size_t part_count) {
   Message& message = outgoing.message;
   std::size_t bytes_left = 0;
-  for (std::size_t i = 0; i < part_count; ++i) bytes_left += message.part(part_index + i).size();
+  for (std::size_t i = 0; i < part_count; ++i) bytes_left += message.view(part_index + i).size();
   const auto never_fits = [&] {
     return refuse(outgoing, absl::ResourceExhaustedError(
                                 "send: the payload does not fit the arena: raise arena_bytes_max"));
@@ -70,12 +73,12 @@ Transport::Sent LaneTransport::copy_to_arena(Outgoing& outgoing, std::size_t par
     const std::size_t block_bytes = std::min(bytes_left, kCopyBlockBytes);
     copies.emplace_back(lane_, block, block_bytes);
     for (std::size_t at = 0; at < block_bytes;) {
-      const std::span<const std::byte> source = message.part(part).subspan(part_offset);
+      const std::span<const std::byte> source = message.view(part).subspan(part_offset);
       const std::size_t count = std::min(source.size(), block_bytes - at);
       if (count != 0) std::memcpy(block.data + at, source.data(), count);
       at += count;
       part_offset += count;
-      if (part_offset == message.part(part).size()) {
+      if (part_offset == message.view(part).size()) {
         ++part;
         part_offset = 0;
       }
@@ -131,13 +134,9 @@ Transport::Sent LaneTransport::reserve(std::size_t cells, std::byte*& at) {
   shm::RingWriter& writer = lane_->writer();
   at = writer.reserve(cells);
   if (at != nullptr) return Sent::kSent;
-  // The ring is full, or the peer says the impossible. It may also have read on in between.
-  if (!writer.refresh()) {
-    violation("consumed");
-    return Sent::kBroken;
-  }
-  at = writer.reserve(cells);
-  return at != nullptr ? Sent::kSent : Sent::kNoSpace;
+  if (writer.violation() == nullptr) return Sent::kNoSpace;
+  violation(writer.violation());
+  return Sent::kBroken;
 }
 
 shm::BlockDescriptor LaneTransport::describe(Piece& piece) noexcept {
@@ -202,7 +201,7 @@ Transport::Sent LaneTransport::try_send(Outgoing& outgoing) {
     at += sizeof(descriptor);
   }
   for (std::size_t i = 0; i < plan.inline_part_count; ++i) {
-    const std::span<const std::byte> part = message.part(i);
+    const std::span<const std::byte> part = message.view(i);
     if (!part.empty()) std::memcpy(at, part.data(), part.size());
     at += part.size();
   }
@@ -299,7 +298,7 @@ bool LaneTransport::take_block(const std::byte* source, Message& message) {
   }
   std::span<const std::byte> bytes;
   if (!lane_->peer_arena().view(descriptor, bytes)) return violation("descriptor: outside the arena"), false;
-  message.pieces_.emplace_back(lane_, descriptor, bytes);
+  message.pieces_.emplace_back(lane_, descriptor, bytes, rules_.guards_views);
   return true;
 }
 
@@ -315,6 +314,9 @@ Transport::Got LaneTransport::take_message(const shm::RecordView& record, Messag
   for (std::size_t i = 0; i < header.block_count; ++i) {
     if (!take_block(record.descriptors + i * sizeof(shm::BlockDescriptor), message)) return Got::kBroken;
     counters_.bytes_received += message.pieces_.back().bytes().size();
+  }
+  if (rules_.refuses_overlap && header.block_count > 1 && overlap(message.pieces_)) {
+    return violation("descriptor: overlaps another of its message");
   }
   ++counters_.messages_received;
   return Got::kMessage;

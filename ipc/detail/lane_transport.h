@@ -11,6 +11,7 @@
 #include "absl/container/inlined_vector.h"
 #include "wharf/ipc/detail/packet_socket.h"
 #include "wharf/ipc/detail/transport.h"
+#include "wharf/ipc/trust.h"
 #include "wharf/shm/lane.h"
 
 namespace wharf::ipc::detail {
@@ -19,7 +20,7 @@ class LaneTransport final : public Transport {
  public:
   // Units: `inline_bytes_max` of a record that the peer accepts.
   LaneTransport(shm::Ref<shm::Lane> lane, PacketSocket& socket, std::size_t inline_bytes_max,
-                PortCounters& counters) noexcept;
+                PortCounters& counters, Trust trust) noexcept;
 
   Sent try_send(Outgoing& outgoing) override;
   Got try_receive(Message& message) override;
@@ -66,6 +67,7 @@ class LaneTransport final : public Transport {
   bool retire_segment(const shm::RecordHeader& header);
   Got violation(const char* what);
 
+  const TrustRules rules_;
   const shm::Ref<shm::Lane> lane_;
   PacketSocket& socket_;
   const std::size_t inline_bytes_max_;

@@ -35,7 +35,8 @@ void Link::start(Handshaken handshaken) {
   message_bytes_max_ = handshaken.message_bytes_max;
   peer_stream_window_ = handshaken.stream_window;
   if (lane_) {
-    transport_ = std::make_unique<LaneTransport>(lane_, *socket_, handshaken.inline_bytes_max, counters_);
+    transport_ = std::make_unique<LaneTransport>(lane_, *socket_, handshaken.inline_bytes_max, counters_,
+                                                 options_.trust);
     doorbell_watch_ = std::make_unique<DoorbellWatch>(*this);
     if (options_.lane.arena_idle_ms != 0) arena_timer_ = std::make_unique<ArenaTimer>(*this);
   } else {
@@ -159,7 +160,9 @@ bool Link::poll() noexcept {
   // The watch has spoken. Whoever finds no room once more asks afresh: the kernel may have refused for want of memory of
   // its own (ENOBUFS), with room in the socket, and does not say when that is over.
   if (socket_writable_) writable_watch_.reset();
-  if (lane_) any = collect_returned();
+  if (lane_ && socket_readable_) take_wakes();
+  if (lane_ && !ended()) any = collect_returned();
+  if (owed_ring_ != 0) reactor_.flush_later(*this);
   if (!ended() && !notes_.empty()) send_notes();
   if (!ended() && arena_idle_due_) retire_idle_memory();
   if (!ended()) serve_waiting();
@@ -227,14 +230,36 @@ void Link::flush() noexcept {
 
 void Link::ring(std::uint64_t news) noexcept {
   if (!lane_->ringer().must_ring(news)) return;
-  const std::uint64_t one = 1;
   ++counters_.doorbells_rung;
-  if (sys::write(peer_doorbell_.get(), &one, sizeof(one)) == sizeof(one)) {
+  if (ring_doorbell()) {
     lane_->ringer().rung();
+    if (senders_.empty() && notes_.empty()) writable_watch_.reset();
     return;
   }
   owed_ring_ |= news;
-  reactor_.flush_later(*this);
+  if (writable_watch_ == nullptr) reactor_.flush_later(*this);
+}
+
+bool Link::ring_doorbell() noexcept {
+  if (peer_doorbell_) {
+    const std::uint64_t one = 1;
+    return sys::write(peer_doorbell_.get(), &one, sizeof(one)) == sizeof(one);
+  }
+  // A hostile peer can make its eventfd block whoever writes to it. No flag of the peer's makes this call wait.
+  PacketHeader header{};
+  header.kind = PacketKind::kWake;
+  if (socket_->send(header, {}, {}) == PacketSocket::Sent::kSent) return true;
+  // Full of what the peer has not read: it is rung when there is room.
+  if (writable_watch_ == nullptr) writable_watch_ = std::make_unique<WritableWatch>(*this);
+  return false;
+}
+
+void Link::take_wakes() noexcept {
+  switch (socket_->take_wakes()) {
+    case PacketSocket::Got::kFailed: return end(socket_->status());
+    case PacketSocket::Got::kPacket: break;
+    default: socket_readable_ = false;
+  }
 }
 
 void Link::on_lane_change() noexcept {

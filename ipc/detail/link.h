@@ -172,6 +172,8 @@ class Link final : public shm::RefCounted, private runtime::Poller, private shm:
   // There is news for the peer: it is published at the end of the turn, or now if there is much.
   void publish_early() noexcept;
   void ring(std::uint64_t news) noexcept;
+  bool ring_doorbell() noexcept;
+  void take_wakes() noexcept;
 
   runtime::Reactor& reactor_;
   const PortOptions options_;
@@ -181,7 +183,7 @@ class Link final : public shm::RefCounted, private runtime::Poller, private shm:
   shm::Ref<shm::Lane> lane_;  // null: the socket alone
   std::unique_ptr<Transport> transport_;
   runtime::UniqueFd own_doorbell_;   // the peer rings it
-  runtime::UniqueFd peer_doorbell_;  // we ring it
+  runtime::UniqueFd peer_doorbell_;  // we ring it; none: the peer is rung by packets
   std::unique_ptr<SocketWatch> socket_watch_;
   std::unique_ptr<WritableWatch> writable_watch_;  // while a send waits for the socket
   std::unique_ptr<DoorbellWatch> doorbell_watch_;

@@ -101,7 +101,9 @@ void Link::dispatch(Message message) {
 
 // The socket has ended: what the peer published before is still there, and is delivered.
 void Link::drain_and_end() {
-  while (!ended()) {
+  // A ring holds no more than that. A peer that has closed its socket alone could go on writing for ever.
+  std::uint64_t left = lane_ ? lane_->reader().cell_count() : UINT64_MAX;
+  while (!ended() && left-- != 0) {
     Message message;
     turn_messages_left_ = options_.turn_message_count_max;
     socket_readable_ = true;

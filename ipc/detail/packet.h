@@ -21,6 +21,7 @@ enum class PacketKind : std::uint8_t {
   kFin = 6,      // the sender will send no more
   kCredit = 7,   // `type` more parts may be sent on `stream`
   kCancel = 8,   // nobody waits for the reply to `stream` any more
+  kWake = 9,     // rings the receiver, in the place of its doorbell
 };
 
 struct PacketHeader {
@@ -46,7 +47,7 @@ struct Hello {
   std::uint32_t packet_bytes_max;
   std::uint32_t inline_bytes_max;  // of a record that the other side may send
   std::uint32_t stream_window;     // parts that the other side may send on a stream before it has credit
-  std::uint32_t reserved0;
+  std::uint32_t rings_by_packet;   // 1: the sender rings by packets of kind kWake, and leaves the doorbell alone
   std::uint64_t reserved[3];
 };
 static_assert(sizeof(Hello) == 64);

@@ -18,15 +18,26 @@ namespace {
 constexpr std::size_t kFdRoom = shm::kFdCountMax + 1;
 constexpr std::size_t kControlBytes = CMSG_SPACE(kFdRoom * sizeof(int));
 constexpr std::size_t kPayloadPartsMax = 64;
+// A peer rings once for each of our sleeps. More wakes than the socket can hold between two packets are no accident.
+constexpr std::size_t kWakesInARowMax = 4096;
+constexpr std::size_t kWakesPerTurnMax = 64;
 
 }  // namespace
 
-PacketSocket::PacketSocket(runtime::UniqueFd socket, std::size_t packet_bytes_max, std::uint64_t first_sequence)
+PacketSocket::PacketSocket(runtime::UniqueFd socket, std::size_t packet_bytes_max, FdRules rules,
+                           std::uint64_t first_sequence)
     : socket_(std::move(socket)),
+      rules_(rules),
       buffer_bytes_(sizeof(PacketHeader) + packet_bytes_max),
       buffer_(std::make_unique_for_overwrite<std::byte[]>(buffer_bytes_)),
+      fds_(rules.close_elsewhere),
       sent_count_(first_sequence),
       received_count_(first_sequence) {}
+
+PacketSocket::~PacketSocket() {
+  // With the socket go the descriptors that wait in it.
+  if (rules_.close_elsewhere) runtime::close_elsewhere(std::move(socket_));
+}
 
 PacketSocket::Sent PacketSocket::send(PacketHeader header, std::span<const iovec> payload,
                                       std::span<const runtime::UniqueFd> fds) {
@@ -98,7 +109,33 @@ std::ptrdiff_t PacketSocket::receive_raw(int flags, bool& truncated) {
 }
 
 PacketSocket::Got PacketSocket::receive() {
+  for (std::size_t wakes = 0; wakes < kWakesInARowMax; ++wakes) {
+    const Got got = receive_one();
+    if (got != Got::kPacket || header_.kind != PacketKind::kWake) return got;
+  }
+  return violation("packet.kind: wakes without end");
+}
+
+PacketSocket::Got PacketSocket::take_wakes() {
+  for (std::size_t wakes = 0; wakes < kWakesPerTurnMax; ++wakes) {
+    PacketHeader header;
+    iovec part{&header, sizeof(header)};
+    msghdr message{};
+    message.msg_iov = &part;
+    message.msg_iovlen = 1;
+    // Without room for control data no descriptor is made by the look.
+    const ssize_t result = sys::recvmsg(socket_.get(), &message, MSG_PEEK | MSG_DONTWAIT);
+    if (result != static_cast<ssize_t>(sizeof(header)) || header.kind != PacketKind::kWake) return Got::kEmpty;
+    if (const Got got = receive_one(); got != Got::kPacket) return got;
+  }
+  return Got::kPacket;
+}
+
+PacketSocket::Got PacketSocket::receive_one() {
   fds_.clear();
+  if (rules_.close_elsewhere && runtime::closing_room() <= kFdRoom) {
+    return fail(absl::ResourceExhaustedError("receive: too many descriptors of hostile peers wait to be closed"));
+  }
   bool truncated = false;
   std::ptrdiff_t result = receive_raw(0, truncated);
   // The peer has closed with packets of ours unread. What it had sent is still to come, behind this one error.
@@ -121,7 +158,10 @@ PacketSocket::Got PacketSocket::receive() {
 PacketSocket::Got PacketSocket::check_packet(std::size_t bytes) {
   if (bytes < sizeof(PacketHeader)) return violation("packet is shorter than its header");
   std::memcpy(&header_, buffer_.get(), sizeof(header_));
-  if (header_.kind < PacketKind::kHello || header_.kind > PacketKind::kCancel) return violation("packet.kind");
+  if (header_.kind < PacketKind::kHello || header_.kind > PacketKind::kWake) return violation("packet.kind");
+  if (header_.kind == PacketKind::kWake && (!expects_wakes_ || header_.fragment_bytes != 0 || !fds_.empty())) {
+    return violation("packet.kind: a wake that carries something, or was not agreed on");
+  }
   if ((header_.flags & ~shm::kFlagsKnown) != 0) return violation("packet.flags");
   if (header_.reserved0 != 0) return violation("packet.reserved");
   if (header_.fragment_bytes != bytes - sizeof(PacketHeader)) return violation("packet.fragment_bytes");
@@ -129,6 +169,19 @@ PacketSocket::Got PacketSocket::check_packet(std::size_t bytes) {
   if (header_.sequence != received_count_) return violation("packet.sequence");
   ++received_count_;
   payload_ = {buffer_.get() + sizeof(PacketHeader), header_.fragment_bytes};
+  return fds_.empty() ? Got::kPacket : check_fds();
+}
+
+PacketSocket::Got PacketSocket::check_fds() {
+  if (!rules_.refuse_unix_sockets) return Got::kPacket;
+  for (const runtime::UniqueFd& fd : fds_) {
+    int domain = 0;
+    socklen_t bytes = sizeof(domain);
+    // What is no socket says ENOTSOCK.
+    if (sys::getsockopt(fd.get(), SOL_SOCKET, SO_DOMAIN, &domain, &bytes) == 0 && domain == AF_UNIX) {
+      return violation("packet: a descriptor is a Unix socket, which accept_unix_sockets does not allow");
+    }
+  }
   return Got::kPacket;
 }
 
@@ -145,6 +198,7 @@ PacketSocket::Got PacketSocket::violation(const char* what) {
 void PacketSocket::close() noexcept {
   if (!socket_) return;
   sys::shutdown(socket_.get(), SHUT_RDWR);
+  if (rules_.close_elsewhere) runtime::close_elsewhere(std::move(socket_));  // as in the destructor
   socket_.reset();
 }
 

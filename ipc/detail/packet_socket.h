@@ -12,20 +12,27 @@
 #include <span>
 #include <sys/uio.h>
 
-#include "absl/container/inlined_vector.h"
+#include "wharf/ipc/detail/fd_list.h"
 #include "wharf/ipc/detail/packet.h"
 #include "wharf/runtime/base/status.h"
 #include "wharf/runtime/base/unique_fd.h"
 
 namespace wharf::ipc::detail {
 
-using Fds = absl::InlinedVector<runtime::UniqueFd, 2>;
+// What may come along with a packet, and how what came is closed.
+struct FdRules {
+  bool refuse_unix_sockets = false;
+  bool close_elsewhere = false;
+};
 
 class PacketSocket {
  public:
   // Units: `packet_bytes_max` of payload. The receive buffer is that large. Both sides number their packets from
   // `first_sequence` on.
-  PacketSocket(runtime::UniqueFd socket, std::size_t packet_bytes_max, std::uint64_t first_sequence = 0);
+  PacketSocket(runtime::UniqueFd socket, std::size_t packet_bytes_max, FdRules rules = {},
+               std::uint64_t first_sequence = 0);
+  PacketSocket(PacketSocket&&) noexcept = default;
+  ~PacketSocket();
 
   int fd() const noexcept { return socket_.get(); }
   bool open() const noexcept { return static_cast<bool>(socket_); }
@@ -44,8 +51,13 @@ class PacketSocket {
   // Errors: kFailed  a violation of the format (InvalidArgument names the field), or what the kernel said; every fd
   //                  that came is closed
   Got receive();
+  // From now on wakes may come between packets: receive() passes over them.
+  void expect_wakes() noexcept { expects_wakes_ = true; }
+  // Takes the wakes that are next, and leaves everything else. kPacket: there was one, and there may be more.
+  Got take_wakes();
   const PacketHeader& header() const noexcept { return header_; }
   std::span<const std::byte> payload() const noexcept { return payload_; }
+  // Closed as the rules say, whoever drops them.
   Fds take_fds() noexcept { return std::move(fds_); }
 
   const Status& status() const noexcept { return status_; }
@@ -61,13 +73,18 @@ class PacketSocket {
   std::ptrdiff_t receive_raw(int flags, bool& truncated);
   Got check_packet(std::size_t bytes);
 
+  Got receive_one();
+  Got check_fds();
+
   runtime::UniqueFd socket_;
+  const FdRules rules_;
   const std::size_t buffer_bytes_;
   std::unique_ptr<std::byte[]> buffer_;
   PacketHeader header_{};
   std::span<const std::byte> payload_;
   Fds fds_;
   Status status_;
+  bool expects_wakes_ = false;
   std::uint64_t sent_count_;
   std::uint64_t received_count_;
 };

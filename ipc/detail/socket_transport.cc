@@ -17,7 +17,7 @@ std::size_t slice(const Message& message, std::size_t from, std::size_t bytes_ma
                   std::array<iovec, kPartsPerPacketMax>& parts) {
   std::size_t count = 0;
   for (std::size_t i = 0; i < message.part_count() && bytes_max != 0 && count < parts.size(); ++i) {
-    std::span<const std::byte> part = message.part(i);
+    std::span<const std::byte> part = message.untrusted_part(i).for_kernel();
     if (from >= part.size()) {
       from -= part.size();
       continue;

@@ -127,6 +127,12 @@ class SocketOnlyBodyTest(BodyTest):
     OPTIONS = ("--socket-only",)
 
 
+class HostileBodyTest(BodyTest):
+    """The same with workers that the router does not trust."""
+
+    OPTIONS = ("--hostile",)
+
+
 class BodyMemoryTest(ServerCase):
     """Little memory for bodies: they wait for each other."""
 

@@ -250,3 +250,9 @@ class SocketOnlyRequestTest(RequestTest):
     """The same without shared memory."""
 
     OPTIONS = ("--socket-only",)
+
+
+class HostileRequestTest(RequestTest):
+    """The same with workers that the router does not trust."""
+
+    OPTIONS = ("--hostile",)

@@ -8,6 +8,7 @@
 #include <fstream>
 #include <string_view>
 
+#include "wharf/runtime/close_elsewhere.h"
 #include "wharf/runtime/timer.h"
 
 namespace wharf::test {
@@ -53,6 +54,7 @@ class SleepWatch {
 }  // namespace
 
 std::map<int, std::string> open_fds() {
+  while (runtime::closing_count() != 0) ::usleep(100);
   std::map<int, std::string> fds;
   DIR* folder = ::opendir("/proc/self/fd");
   if (folder == nullptr) return fds;

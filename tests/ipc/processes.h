@@ -14,7 +14,8 @@
 
 namespace wharf::test {
 
-// The descriptors of this process: number and what it is. Equal before and after means that nothing leaked.
+// The descriptors of this process: number and what it is, once those that are being closed elsewhere are. Equal before and
+// after means that nothing leaked.
 std::map<int, std::string> open_fds();
 
 // The processors that this process may run on.

@@ -16,7 +16,7 @@
 namespace wharf::test {
 namespace {
 
-constexpr std::size_t kFdsMax = 64;
+constexpr std::size_t kFdsMax = 253;  // SCM_MAX_FD
 
 runtime::UniqueFd copy_of(const runtime::UniqueFd& fd) {
   return runtime::UniqueFd(::fcntl(fd.get(), F_DUPFD_CLOEXEC, 0));
@@ -64,7 +64,7 @@ Hello RawLink::own_hello() const {
       .packet_bytes_max = 16 * 1024,
       .inline_bytes_max = 1024,
       .stream_window = 16,
-      .reserved0 = 0,
+      .rings_by_packet = 0,
       .reserved = {},
   };
 }
@@ -130,6 +130,10 @@ void RawLink::write_record(const shm::RecordHeader& header, std::string_view res
 void RawLink::publish() {
   writer_->publish();
   releases_->publish();
+  ring();
+}
+
+void RawLink::ring() {
   const std::uint64_t one = 1;
   static_cast<void>(::write(peer_doorbell_.get(), &one, sizeof(one)));
 }
@@ -150,6 +154,11 @@ bool RawLink::receive_block(shm::BlockDescriptor& block) {
     reader_->publish();
     if (found) return true;
   }
+}
+
+bool RawLink::wait_a_moment() {
+  pollfd item{socket_.get(), POLLRDHUP, 0};
+  return ::poll(&item, 1, 1) <= 0;
 }
 
 void RawLink::wait_for_end() {

@@ -45,6 +45,9 @@ class RawLink {
   int socket() const noexcept { return socket_.get(); }
   // The peer's control segment and doorbell, as they came.
   const runtime::UniqueFd& peer_control() const noexcept { return peer_control_; }
+  const runtime::UniqueFd& peer_doorbell() const noexcept { return peer_doorbell_; }
+  // What the peer is to ring.
+  const runtime::UniqueFd& own_doorbell() const noexcept { return own_doorbell_; }
 
   // Sends a packet with a header as it is, but for sequence, fragment_bytes and fd_count, which are right.
   void send_packet(PacketHeader header, std::string_view payload = {}, const Fds& fds = {});
@@ -54,15 +57,21 @@ class RawLink {
 
   // Shared memory, after the handshake: everything that we may write, and some of what the peer does.
   shm::ControlLines& lines() noexcept { return *reinterpret_cast<shm::ControlLines*>(own_->data()); }
+  const shm::ControlLines& peer_lines() const noexcept {
+    return *reinterpret_cast<const shm::ControlLines*>(peer_->data());
+  }
   shm::RingWriter& writer() noexcept { return *writer_; }
   shm::ReleaseWriter& releases() noexcept { return *releases_; }
   // Puts a record into the ring: the header as it is, and what follows it.
   void write_record(const shm::RecordHeader& header, std::string_view rest = {}, std::size_t cells = 1);
   // Lets the peer see it, and rings.
   void publish();
+  void ring();
   // The next record of the peer's that carries a block; false when the link ends first.
   bool receive_block(shm::BlockDescriptor& block);
 
+  // Sleeps for a moment; false if the peer has closed its end by then.
+  bool wait_a_moment();
   // Blocks until the peer has closed its end.
   void wait_for_end();
 

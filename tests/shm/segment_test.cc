@@ -180,7 +180,7 @@ TEST(PeerSegmentTest, EveryFailureOfTheKernelIsAStatusAndLeavesNothingOpen) {
 
     {
       const StatusOr<PeerSegment> peer =
-          PeerSegment::adopt(std::move(fd), SegmentKind::kArena, kBytesMax);
+          PeerSegment::adopt(UniqueFd(std::move(fd)), SegmentKind::kArena, kBytesMax);
       if (!injection.fired()) {
         EXPECT_TRUE(peer.ok());
         break;
@@ -212,12 +212,12 @@ TEST(PeerSegmentTest, RefusesWhatIsNoRegularFile) {
   ASSERT_EQ(::pipe2(pipes, O_CLOEXEC), 0);
   const UniqueFd pipe_end(pipes[1]);
 
-  EXPECT_THAT(refusal(UniqueFd(sockets[0])), HasSubstr("not a regular file"));
-  EXPECT_THAT(refusal(UniqueFd(pipes[0])), HasSubstr("not a regular file"));
+  EXPECT_THAT(refusal(UniqueFd(sockets[0])), HasSubstr("not a memfd"));
+  EXPECT_THAT(refusal(UniqueFd(pipes[0])), HasSubstr("not a memfd"));
   EXPECT_THAT(refusal(UniqueFd(::open("/tmp", O_RDONLY | O_DIRECTORY | O_CLOEXEC))),
-              HasSubstr("not a regular file"));
+              HasSubstr("not a memfd"));
   EXPECT_THAT(refusal(UniqueFd(::open("/dev/zero", O_RDWR | O_CLOEXEC))),
-              HasSubstr("not a regular file"));
+              HasSubstr("not a memfd"));
 }
 
 TEST(PeerSegmentTest, RefusesAPlainFile) {
@@ -235,7 +235,7 @@ TEST(PeerSegmentTest, RefusesAPlainFile) {
 TEST(PeerSegmentTest, RefusesADescriptorThatIsNone) {
   const StatusOr<PeerSegment> peer = PeerSegment::adopt(UniqueFd(), SegmentKind::kArena, kBytesMax);
 
-  EXPECT_THAT(peer.status().ToString(), HasSubstr("adopt segment: fstat"));
+  EXPECT_THAT(peer.status().ToString(), HasSubstr("adopt segment: not a memfd"));
 }
 
 TEST(PeerSegmentTest, RefusesAMemfdThatLacksASeal) {

@@ -3,7 +3,7 @@
 with curl, sends wrong input, loads it with wrk, kills a worker under load, and stops it.
 Prints what it saw; the exit code is 0 only if all of it held.
 
-Usage: demo.py --build-dir DIR [--json FILE] [--seconds N]
+Usage: demo.py --build-dir DIR [--json FILE] [--seconds N] [--hostile]
 """
 
 import argparse
@@ -186,6 +186,8 @@ def main():
                         help="where the server was built")
     parser.add_argument("--json", type=pathlib.Path, help="writes the figures to this file")
     parser.add_argument("--seconds", type=int, default=5, help="of each load (default: 5)")
+    parser.add_argument("--hostile", action="store_true",
+                        help="the router takes its workers for hostile")
     options = parser.parse_args()
     for tool in ("curl", "wrk"):
         if shutil.which(tool) is None:
@@ -196,7 +198,8 @@ def main():
         folder = pathlib.Path(name)
         (folder / "root").mkdir()
         (folder / "root" / "file.bin").write_bytes(os.urandom(20_000_000))
-        server = Server(options.build_dir.resolve(), folder / "root")
+        server = Server(options.build_dir.resolve(), folder / "root",
+                        ["--hostile"] if options.hostile else [])
         try:
             print(f"appserver at {server.url}, two workers", flush=True)
             server.at_rest()

@@ -16,11 +16,11 @@ CONNECTIONS = 32
 class Server:
     """The router, its workers, and what they say about themselves."""
 
-    def __init__(self, build, root):
+    def __init__(self, build, root, options=()):
         program = build / "docs" / "examples" / "appserver" / "appserver"
         self.process = subprocess.Popen(
-            [program, "--port=0", "--workers=2", f"--root={root}"], stdout=subprocess.PIPE,
-            text=True, start_new_session=True)
+            [program, "--port=0", "--workers=2", f"--root={root}", *options],
+            stdout=subprocess.PIPE, text=True, start_new_session=True)
         line = self.process.stdout.readline()
         if not line:
             sys.exit(f"demo: {program} did not start; its own line says why")

@@ -26,6 +26,7 @@ wharf::ipc::WorkerOptions worker_options(const Options& options) {
   if (options.socket_only) worker.arguments.emplace_back("--socket-only");
   worker.count = options.workers;
   worker.port = link_options(options.socket_only, options.arena_bytes_max);
+  if (options.hostile) worker.port.trust = wharf::ipc::Trust::kHostile;
   return worker;
 }
 

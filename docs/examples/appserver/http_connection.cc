@@ -163,7 +163,10 @@ Task<HttpConnection::Next> HttpConnection::answer_reply(Message& reply) {
   begin_response(head);
   if (!is_head_request_) {
     writer_.add(reply.part(0).subspan(got->bytes));
-    for (std::size_t i = 1; i < reply.part_count(); ++i) writer_.add(reply.part(i));
+    // From the worker's memory straight to the socket: whatever it changes meanwhile, it has only sent something else.
+    for (std::size_t i = 1; i < reply.part_count(); ++i) {
+      writer_.add(reply.untrusted_part(i).for_kernel());
+    }
   }
   co_return co_await finish_response();
 }

@@ -91,6 +91,7 @@ std::optional<Options> parse_options(int argc, char** argv, int& exit_code) {
                  "Default: appserver_worker beside this program")
       ->type_name("FILE");
   app.add_flag("--socket-only", options.socket_only, "No shared memory: the same through sockets");
+  app.add_flag("--hostile", options.hostile, "Workers are not trusted: theirs is a link for hostile peers");
   add_limits(app, options);
   add_timeouts(app, options);
   try {

@@ -15,6 +15,7 @@ struct Options {
   std::string root;            // of /file; empty: there is none
   std::string worker_program;  // empty: appserver_worker beside this program
   bool socket_only = false;
+  bool hostile = false;  // workers are taken for hostile: see docs/trust.md
 
   std::uint64_t connections_max = 1024;        // further ones wait in the kernel's backlog
   std::uint32_t header_bytes_max = 16 * 1024;  // 431

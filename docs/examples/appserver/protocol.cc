@@ -15,7 +15,8 @@ std::size_t text_bytes(const ReplyHead& head) noexcept { return head.fields_byte
 
 template <class Head>
 std::optional<ReadHead<Head>> read_head(const Message& message) noexcept {
-  if (message.part_count() == 0) return std::nullopt;
+  // A head travels inside the record, where it is a copy. One that lies in shared memory could change after its check.
+  if (message.part_count() == 0 || !message.part_is_stable(0)) return std::nullopt;
   const std::span<const std::byte> part = message.part(0);
   ReadHead<Head> read;
   if (part.size() < sizeof(Head)) return std::nullopt;

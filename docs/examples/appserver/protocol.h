@@ -85,15 +85,14 @@ class PlainPart {
   std::array<std::byte, kBytesMax> bytes_;  // the first size_ are set
 };
 
-// A received head. The text is a part of the message, which lives as long; it may lie in memory
-// that the peer can still write to.
+// A received head. The text is a part of the message, which lives as long. Nobody else can change it.
 template <class Head>
 struct ReadHead {
   Head head;
   std::string_view text;
   std::size_t bytes;  // of the message, before its body
 };
-// Nothing, if `message` does not begin with a head.
+// Nothing, if `message` does not begin with a head, or its head lies in memory that the peer can still write to.
 std::optional<ReadHead<RequestHead>> read_request_head(const wharf::ipc::Message& message) noexcept;
 std::optional<ReadHead<ReplyHead>> read_reply_head(const wharf::ipc::Message& message) noexcept;
 

@@ -127,12 +127,12 @@ const Stranger kStrangers[] = {
        for (int i = 0; i < 60; ++i) fds.push_back(eventfd());
        link.send_hello(link.own_hello(), fds);
      }},
-    {"HasAPipeForMemory", kBroken, "not a regular file", [](RawLink& link) { offer(link, Tracer().take(), eventfd()); }},
-    {"HasADirectoryForMemory", kBroken, "not a regular file",
+    {"HasAPipeForMemory", kBroken, "not a memfd", [](RawLink& link) { offer(link, Tracer().take(), eventfd()); }},
+    {"HasADirectoryForMemory", kBroken, "not a memfd",
      [](RawLink& link) { offer(link, UniqueFd(::open("/", O_RDONLY | O_DIRECTORY)), eventfd()); }},
-    {"HasASocketForMemory", kBroken, "not a regular file",
+    {"HasASocketForMemory", kBroken, "not a memfd",
      [](RawLink& link) { offer(link, socket_of(SOCK_STREAM), eventfd()); }},
-    {"HasADeviceForMemory", kBroken, "not a regular file",
+    {"HasADeviceForMemory", kBroken, "not a memfd",
      [](RawLink& link) { offer(link, UniqueFd(::open("/dev/zero", O_RDWR)), eventfd()); }},
     {"HasAFileForMemory", kBroken, "not a memfd",
      [](RawLink& link) { offer(link, UniqueFd(::open("/proc/self/exe", O_RDONLY)), eventfd()); }},

@@ -7,7 +7,7 @@
 #include <string>
 
 #include "wharf/tests/ipc/descriptors.h"
-#include "wharf/tests/ipc/lies.h"
+#include "wharf/tests/ipc/evil/lies.h"
 #include "wharf/tests/ipc/peer_setup.h"
 #include "wharf/tests/support/fds.h"
 
@@ -45,11 +45,11 @@ Fds fds_of(runtime::UniqueFd fd) {
 
 // Announces `fd` as our next arena segment.
 void announce(RawLink& link, runtime::UniqueFd fd) {
-  link.send_packet({.kind = PacketKind::kFds}, "", fds_of(std::move(fd)));
   RecordHeader header{};
   header.kind = RecordKind::kSegment;
   header.fd_count = 1;
-  header.fds_sequence = static_cast<std::uint32_t>(link.next_sequence() - 1);
+  header.fds_sequence = static_cast<std::uint32_t>(link.next_sequence());
+  link.send_packet({.kind = PacketKind::kFds}, "", fds_of(std::move(fd)));
   link.write_record(header);
 }
 
@@ -75,46 +75,46 @@ BlockDescriptor lent_block(RawLink& link) {
 }
 
 constexpr Lie kLies[] = {
-    {"Kind0", true, "record.kind",
+    {"Kind0", Stage::kLane, "record.kind",
      [](RawLink& link) { write_changed(link, [](RecordHeader& header) { header.kind = RecordKind{0}; }); }},
-    {"Kind8", true, "record.kind",
+    {"Kind8", Stage::kLane, "record.kind",
      [](RawLink& link) { write_changed(link, [](RecordHeader& header) { header.kind = RecordKind{8}; }); }},
-    {"PadAlone", true, "record.kind",
+    {"PadAlone", Stage::kLane, "record.kind",
      [](RawLink& link) { write_changed(link, [](RecordHeader& header) { header.kind = RecordKind::kPad; }); }},
-    {"UnknownFlag", true, "record.flags",
+    {"UnknownFlag", Stage::kLane, "record.flags",
      [](RawLink& link) { write_changed(link, [](RecordHeader& header) { header.flags = 0x40; }); }},
-    {"RetractedTwice", true, "record.retracted",
+    {"RetractedTwice", Stage::kLane, "record.retracted",
      [](RawLink& link) { write_changed(link, [](RecordHeader& header) { header.retracted = 2; }); }},
-    {"SequenceWithoutDescriptors", true, "record.fds_sequence",
+    {"SequenceWithoutDescriptors", Stage::kLane, "record.fds_sequence",
      [](RawLink& link) { write_changed(link, [](RecordHeader& header) { header.fds_sequence = 1; }); }},
-    {"SeventeenDescriptors", true, "record.fd_count",
+    {"SeventeenDescriptors", Stage::kLane, "record.fd_count",
      [](RawLink& link) { write_changed(link, [](RecordHeader& header) { header.fd_count = 17; }); }},
-    {"TooManyBlocks", true, "record.block_count",
+    {"TooManyBlocks", Stage::kLane, "record.block_count",
      [](RawLink& link) { write_changed(link, [](RecordHeader& header) { header.block_count = 257; }); }},
-    {"TooMuchInline", true, "record.inline_bytes",
+    {"TooMuchInline", Stage::kLane, "record.inline_bytes",
      [](RawLink& link) { write_changed(link, [](RecordHeader& header) { header.inline_bytes = 1025; }); }},
-    {"LargerThanPublished", true, "record size",
+    {"LargerThanPublished", Stage::kLane, "record size",
      [](RawLink& link) { write_changed(link, [](RecordHeader& header) { header.inline_bytes = 1000; }); }},
-    {"EndWithPayload", true, "record.kind",
+    {"EndWithPayload", Stage::kLane, "record.kind",
      [](RawLink& link) {
        write_changed(link, [](RecordHeader& header) {
          header.kind = RecordKind::kFin;
          header.inline_bytes = 1;
        });
      }},
-    {"PublishedTooFar", true, "published",
+    {"PublishedTooFar", Stage::kLane, "published",
      [](RawLink& link) { link.lines().published.store(kRawRingBytes / shm::kCellBytes + 1); }},
-    {"PublishedGoesBack", true, "published",
+    {"PublishedGoesBack", Stage::kLane, "published",
      [](RawLink& link) { link.lines().published.store(UINT64_MAX); }},
-    {"ConsumedTooFar", true, "consumed", [](RawLink& link) { link.lines().consumed.store(1'000'000); }},
-    {"DescriptorsMissing", true, "record.fd_count",
+    {"ConsumedTooFar", Stage::kLane, "consumed", [](RawLink& link) { link.lines().consumed.store(1'000'000); }},
+    {"DescriptorsMissing", Stage::kLane, "record.fd_count",
      [](RawLink& link) { write_changed(link, [](RecordHeader& header) { header.fd_count = 1; }); }},
-    {"DescriptorsOfAnotherCount", true, "record.fd_count",
+    {"DescriptorsOfAnotherCount", Stage::kLane, "record.fd_count",
      [](RawLink& link) {
        link.send_packet({.kind = PacketKind::kFds}, "", fds_of(numbered_file(1)));
        write_changed(link, [](RecordHeader& header) { header.fd_count = 2; });
      }},
-    {"DescriptorsOfAnotherPacket", true, "record.fds_sequence",
+    {"DescriptorsOfAnotherPacket", Stage::kLane, "record.fds_sequence",
      [](RawLink& link) {
        link.send_packet({.kind = PacketKind::kFds}, "", fds_of(numbered_file(1)));
        write_changed(link, [&link](RecordHeader& header) {
@@ -122,58 +122,66 @@ constexpr Lie kLies[] = {
          header.fds_sequence = static_cast<std::uint32_t>(link.next_sequence());
        });
      }},
-    {"CreditWithPayload", true, "record.kind",
+    {"CreditWithPayload", Stage::kLane, "record.kind",
      [](RawLink& link) {
        write_changed(link, [](RecordHeader& header) {
          header.kind = RecordKind::kCredit;
          header.inline_bytes = 1;
        });
      }},
-    {"DescriptorsInAMessagePacket", true, "record.fd_count",
+    {"DescriptorsInAMessagePacket", Stage::kLane, "record.fd_count",
      [](RawLink& link) {
        link.send_packet({.kind = PacketKind::kMessage}, "", fds_of(numbered_file(1)));
        write_changed(link, [](RecordHeader& header) { header.fd_count = 1; });
      }},
-    {"BlockOfNoSegment", true, "outside the arena", [](RawLink& link) { write_block(link, {1, 0, 0, 1}); }},
-    {"BlockOfTheLastSegment", true, "returned, but not lent",
+    {"BlockOfNoSegment", Stage::kLane, "outside the arena", [](RawLink& link) { write_block(link, {1, 0, 0, 1}); }},
+    {"BlockOfTheLastSegment", Stage::kLane, "returned, but not lent",
      [](RawLink& link) { write_block(link, {1, UINT32_MAX, 0, 1}); }},
-    {"BlockBehindTheSegment", true, "outside the arena",
+    {"BlockBehindTheSegment", Stage::kLane, "outside the arena",
      [](RawLink& link) {
        announce(link, arena_of(8192, 0));
        write_block(link, {1, 0, 16, 1});
      }},
-    {"BlockBeyondTheSegment", true, "outside the arena",
+    {"BlockBeyondTheSegment", Stage::kLane, "outside the arena",
      [](RawLink& link) {
        announce(link, arena_of(8192, 0));
        write_block(link, {1, 0, 15, 257});
      }},
-    {"BlockThatWrapsAround", true, "outside the arena",
+    {"BlockThatWrapsAround", Stage::kLane, "outside the arena",
      [](RawLink& link) {
        announce(link, arena_of(8192, 0));
        write_block(link, {1, 0, UINT32_MAX, UINT32_MAX});
      }},
-    {"ReturnedBlockElsewhere", true, "returned, but not lent",
+    {"BlocksOverlap", Stage::kLane, "overlaps another",
+     [](RawLink& link) {
+       announce(link, arena_of(8192, 0));
+       RecordHeader header = good_record();
+       header.block_count = 2;
+       const BlockDescriptor twice[] = {{1, 0, 3, 256}, {2, 0, 2, 257}};
+       link.write_record(header, bytes_of(twice));
+     }},
+    {"ReturnedBlockElsewhere", Stage::kLane, "returned, but not lent",
      [](RawLink& link) {
        BlockDescriptor block = lent_block(link);
        block.segment |= shm::kReturnedBit;
        ++block.offset_units;
        write_block(link, block);
      }},
-    {"ReturnedBlockLarger", true, "returned, but not lent",
+    {"ReturnedBlockLarger", Stage::kLane, "returned, but not lent",
      [](RawLink& link) {
        BlockDescriptor block = lent_block(link);
        block.segment |= shm::kReturnedBit;
        block.bytes = 1 << 20;
        write_block(link, block);
      }},
-    {"ReturnedBlockTwice", true, "returned, but not lent",
+    {"ReturnedBlockTwice", Stage::kLane, "returned, but not lent",
      [](RawLink& link) {
        BlockDescriptor block = lent_block(link);
        block.segment |= shm::kReturnedBit;
        write_block(link, block);
        write_block(link, block);
      }},
-    {"ReturnedAndReleased", true, "the peer broke the link's format",
+    {"ReturnedAndReleased", Stage::kLane, "the peer broke the link's format",
      [](RawLink& link) {
        BlockDescriptor block = lent_block(link);
        link.releases().push(block.token);
@@ -182,70 +190,70 @@ constexpr Lie kLies[] = {
        link.writer().publish();
        link.publish();
      }},
-    {"ForeignRelease", true, "it does not hold",
+    {"ForeignRelease", Stage::kLane, "it does not hold",
      [](RawLink& link) { link.releases().push(lent_block(link).token + 1); }},
-    {"ReleaseOfAnotherGeneration", true, "it does not hold",
+    {"ReleaseOfAnotherGeneration", Stage::kLane, "it does not hold",
      [](RawLink& link) { link.releases().push(lent_block(link).token + 0x1'0000); }},
-    {"DoubleRelease", true, "it does not hold",
+    {"DoubleRelease", Stage::kLane, "it does not hold",
      [](RawLink& link) {
        const std::uint32_t token = lent_block(link).token;
        link.releases().push(token);
        link.releases().push(token);
      }},
-    {"ReleasesWithoutEnd", true, "it does not hold",
+    {"ReleasesWithoutEnd", Stage::kLane, "it does not hold",
      [](RawLink& link) { link.lines().returned.store(UINT64_MAX / 2); }},
-    {"SegmentWithoutDescriptor", true, "segment.fd_count",
+    {"SegmentWithoutDescriptor", Stage::kLane, "segment.fd_count",
      [](RawLink& link) { write_changed(link, [](RecordHeader& header) { header.kind = RecordKind::kSegment; }); }},
-    {"SegmentIsAPipe", true, "not a regular file",
+    {"SegmentIsAPipe", Stage::kLane, "not a memfd",
      [](RawLink& link) { announce(link, Tracer().take()); }},
-    {"SegmentIsADirectory", true, "not a regular file",
+    {"SegmentIsADirectory", Stage::kLane, "not a memfd",
      [](RawLink& link) { announce(link, runtime::UniqueFd(::open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC))); }},
-    {"SegmentIsAnOrdinaryFile", true, "not a memfd",
+    {"SegmentIsAnOrdinaryFile", Stage::kLane, "not a memfd",
      [](RawLink& link) { announce(link, runtime::UniqueFd(::open("/proc/self/exe", O_RDONLY | O_CLOEXEC))); }},
-    {"SegmentMayShrink", true, "seals",
+    {"SegmentMayShrink", Stage::kLane, "seals",
      [](RawLink& link) { announce(link, arena_of(8192, 0, {.seals = kSegmentSeals & ~F_SEAL_SHRINK})); }},
-    {"SegmentMayBeWrittenByOthers", true, "seals",
+    {"SegmentMayBeWrittenByOthers", Stage::kLane, "seals",
      [](RawLink& link) { announce(link, arena_of(8192, 0, {.seals = kSegmentSeals & ~F_SEAL_FUTURE_WRITE})); }},
-    {"SegmentIsSparse", true, "sparse",
+    {"SegmentIsSparse", Stage::kLane, "sparse",
      [](RawLink& link) { announce(link, arena_of(1 << 20, 0, {.allocated = false})); }},
-    {"SegmentHasNoRoom", true, "no room", [](RawLink& link) { announce(link, arena_of(4096, 0)); }},
-    {"SegmentOutOfOrder", true, "id is out of order",
+    {"SegmentHasNoRoom", Stage::kLane, "no room", [](RawLink& link) { announce(link, arena_of(4096, 0)); }},
+    {"SegmentOutOfOrder", Stage::kLane, "id is out of order",
      [](RawLink& link) { announce(link, arena_of(8192, 1)); announce(link, arena_of(8192, 0)); }},
-    {"SegmentAfterTheLast", true, "id is out of order",
+    {"SegmentAfterTheLast", Stage::kLane, "id is out of order",
      [](RawLink& link) { announce(link, arena_of(8192, UINT32_MAX)); }},
-    {"SegmentInAnothersPlace", true, "id has the place",
+    {"SegmentInAnothersPlace", Stage::kLane, "id has the place",
      [](RawLink& link) { announce(link, arena_of(8192, 1)); announce(link, arena_of(8192, 257)); }},
-    {"RetireOfNoSegment", true, "retire.type", [](RawLink& link) { retire(link, 0); }},
-    {"RetireOfTheLastSegment", true, "retire.type", [](RawLink& link) { retire(link, UINT32_MAX); }},
-    {"RetireTwice", true, "retire.type",
+    {"RetireOfNoSegment", Stage::kLane, "retire.type", [](RawLink& link) { retire(link, 0); }},
+    {"RetireOfTheLastSegment", Stage::kLane, "retire.type", [](RawLink& link) { retire(link, UINT32_MAX); }},
+    {"RetireTwice", Stage::kLane, "retire.type",
      [](RawLink& link) { announce(link, arena_of(8192, 0)); retire(link, 0); retire(link, 0); }},
-    {"RetireOfOurs", true, "retire.type", [](RawLink& link) { retire(link, lent_block(link).segment); }},
-    {"RetireWithPayload", true, "retire: it carries something",
+    {"RetireOfOurs", Stage::kLane, "retire.type", [](RawLink& link) { retire(link, lent_block(link).segment); }},
+    {"RetireWithPayload", Stage::kLane, "retire: it carries something",
      [](RawLink& link) {
        write_changed(link, [](RecordHeader& header) {
          header.kind = RecordKind::kRetire;
          header.inline_bytes = 1;
        });
      }},
-    {"BlockOfARetiredSegment", true, "outside the arena",
+    {"BlockOfARetiredSegment", Stage::kLane, "outside the arena",
      [](RawLink& link) {
        announce(link, arena_of(8192, 0));
        retire(link, 0);
        write_block(link, {1, 0, 0, 1});
      }},
-    {"SegmentAnnouncedTwice", true, "id is out of order",
+    {"SegmentAnnouncedTwice", Stage::kLane, "id is out of order",
      [](RawLink& link) { announce(link, arena_of(8192, 0)); announce(link, arena_of(8192, 0)); }},
-    {"SegmentBeyondTheLimit", true, "limit",
+    {"SegmentBeyondTheLimit", Stage::kLane, "limit",
      [](RawLink& link) {
        announce(link, arena_of(512 * 1024, 0));
        announce(link, arena_of(1024 * 1024, 1));
      }},
-    {"SegmentOfAnotherKind", true, "kind",
+    {"SegmentOfAnotherKind", Stage::kLane, "kind",
      [](RawLink& link) { announce(link, make_memfd(good_header(shm::SegmentKind::kControl, 8192))); }},
 };
 
 }  // namespace
 
-std::span<const Lie> lane_lies() { return kLies; }
+std::span<const Lie> memory_lies() { return kLies; }
 
 }  // namespace wharf::test

@@ -1,0 +1,55 @@
+// Fds: the file descriptors of one packet or message. Those that came from a peer that may be hostile are closed
+// elsewhere (runtime/close_elsewhere.h), whoever drops them.
+//
+// Threads: the port's reactor.
+#pragma once
+
+#include <cstddef>
+#include <utility>
+
+#include "absl/container/inlined_vector.h"
+#include "wharf/runtime/base/unique_fd.h"
+#include "wharf/runtime/close_elsewhere.h"
+
+namespace wharf::ipc::detail {
+
+class Fds {
+ public:
+  Fds() noexcept = default;
+  explicit Fds(bool close_elsewhere) noexcept : close_elsewhere_(close_elsewhere) {}
+  Fds(Fds&& other) noexcept
+      : fds_(std::move(other.fds_)), close_elsewhere_(other.close_elsewhere_) {
+    other.fds_.clear();
+  }
+  Fds& operator=(Fds&& other) noexcept {
+    if (this == &other) return *this;
+    clear();
+    fds_ = std::move(other.fds_);
+    other.fds_.clear();
+    close_elsewhere_ = other.close_elsewhere_;
+    return *this;
+  }
+  ~Fds() { clear(); }
+
+  bool empty() const noexcept { return fds_.empty(); }
+  std::size_t size() const noexcept { return fds_.size(); }
+  runtime::UniqueFd& operator[](std::size_t index) noexcept { return fds_[index]; }
+  const runtime::UniqueFd* data() const noexcept { return fds_.data(); }
+  const runtime::UniqueFd* begin() const noexcept { return fds_.data(); }
+  const runtime::UniqueFd* end() const noexcept { return fds_.data() + fds_.size(); }
+
+  void push_back(runtime::UniqueFd fd) { fds_.push_back(std::move(fd)); }
+  void emplace_back(int fd) { fds_.emplace_back(fd); }
+  void clear() noexcept {
+    if (close_elsewhere_) {
+      for (runtime::UniqueFd& fd : fds_) runtime::close_elsewhere(std::move(fd));
+    }
+    fds_.clear();
+  }
+
+ private:
+  absl::InlinedVector<runtime::UniqueFd, 2> fds_;
+  bool close_elsewhere_ = false;
+};
+
+}  // namespace wharf::ipc::detail

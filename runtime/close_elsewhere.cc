@@ -1,0 +1,93 @@
+#include "wharf/runtime/close_elsewhere.h"
+
+#include <algorithm>
+#include <array>
+#include <condition_variable>
+#include <csignal>
+#include <mutex>
+#include <system_error>
+#include <thread>
+
+#include "wharf/runtime/base/sys.h"
+
+namespace wharf::runtime {
+namespace {
+
+// The queue and its helpers. It lives as long as the process: a helper may hang in a close for ever.
+class Closer {
+ public:
+  // False: no room, or no helper.
+  bool push(int fd) noexcept {
+    const std::lock_guard lock(mutex_);
+    if (waiting_count_ == kClosingCountMax) return false;
+    if (idle_count_ <= waiting_count_ && thread_count_ < kClosingThreadCountMax) start_thread();
+    if (thread_count_ == 0) return false;
+    waiting_[(first_ + waiting_count_++) % kClosingCountMax] = fd;
+    some_.notify_one();
+    return true;
+  }
+
+  std::size_t count() noexcept {
+    const std::lock_guard lock(mutex_);
+    return waiting_count_ + thread_count_ - idle_count_;
+  }
+
+ private:
+  void start_thread() noexcept {
+    // A signal is for threads that expect one.
+    sigset_t all;
+    sigset_t old;
+    sigfillset(&all);
+    sys::thread_sigmask(SIG_SETMASK, &all, &old);
+    try {
+      std::thread(&Closer::run, this).detach();
+      ++thread_count_;
+      ++idle_count_;
+    } catch (const std::system_error&) {
+      // The helpers that there are will do.
+    }
+    sys::thread_sigmask(SIG_SETMASK, &old, nullptr);
+  }
+
+  void run() noexcept {
+    std::unique_lock lock(mutex_);
+    while (true) {
+      some_.wait(lock, [this] { return waiting_count_ != 0; });
+      const int fd = waiting_[first_];
+      first_ = (first_ + 1) % kClosingCountMax;
+      --waiting_count_;
+      --idle_count_;
+      lock.unlock();
+      sys::close(fd);
+      lock.lock();
+      ++idle_count_;
+    }
+  }
+
+  std::mutex mutex_;
+  std::condition_variable some_;
+  std::array<int, kClosingCountMax> waiting_;
+  std::size_t first_ = 0;
+  std::size_t waiting_count_ = 0;
+  std::size_t thread_count_ = 0;
+  std::size_t idle_count_ = 0;  // of the threads: not closing anything
+};
+
+Closer& closer() {
+  static auto* const only = new Closer;
+  return *only;
+}
+
+}  // namespace
+
+void close_elsewhere(UniqueFd fd) noexcept {
+  if (fd && closer().push(fd.get())) static_cast<void>(fd.release());
+}
+
+std::size_t closing_count() noexcept { return closer().count(); }
+
+std::size_t closing_room() noexcept {
+  return kClosingCountMax / 2 - std::min(closing_count(), kClosingCountMax / 2);
+}
+
+}  // namespace wharf::runtime
