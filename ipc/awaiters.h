@@ -31,7 +31,7 @@ class [[nodiscard]] SendAwaiter final : private detail::Sender {
   template <class Promise>
   bool await_suspend(std::coroutine_handle<Promise> handle) noexcept {
     link_->look_out();
-    return suspend_until(handle, link_->senders(), deadline_ns_);
+    return suspend_until(handle, link_->senders(*this), deadline_ns_);
   }
   Status await_resume() { return sent || !result.ok() ? std::move(result) : link_->gave_up(*this, "send"); }
 
@@ -64,7 +64,7 @@ class [[nodiscard]] CallAwaiter final : private detail::Sender, private detail::
   template <class Promise>
   bool await_suspend(std::coroutine_handle<Promise> handle) noexcept {
     link_->look_out();
-    return suspend_until(handle, sent ? link_->callers() : link_->senders(), deadline_ns_);
+    return suspend_until(handle, link_->senders(*this), deadline_ns_);
   }
   StatusOr<Message> await_resume();
 

@@ -17,12 +17,22 @@ struct PortCounters {
   // Of the messages sent: by which way.
   std::uint64_t sent_shared_memory = 0;
   std::uint64_t sent_socket = 0;
-  // Payload bytes that were copied on their way out: into the ring, or from foreign memory into the arena.
+  // Payload by the route that it took (ipc/detail/route.h). Parts that were copied into a record; blocks lent to the
+  // peer, and of these the ones that plain payload was copied into; blocks sent back to the peer; files, and of these the
+  // ones that plain payload was copied into; fragments on the socket.
+  std::uint64_t parts_inline = 0;
+  std::uint64_t blocks_lent = 0;
+  std::uint64_t blocks_copied = 0;
+  std::uint64_t blocks_returned_as_payload = 0;
+  std::uint64_t files_sent = 0;
+  std::uint64_t files_copied = 0;
+  std::uint64_t fragments_sent = 0;
+  // Payload bytes that were copied on their way out: into the ring, the arena, or a file.
   std::uint64_t bytes_copied_inline = 0;
   std::uint64_t bytes_copied_to_arena = 0;
-  // Blocks, ever: lent to the peer with a message; sent back to the peer as payload without a copy.
-  std::uint64_t blocks_lent = 0;
-  std::uint64_t blocks_returned_as_payload = 0;
+  std::uint64_t bytes_copied_to_files = 0;
+  // Turns in which a part of a large message moved, one for each message: at most turn_bytes_max bytes.
+  std::uint64_t quanta = 0;
   // System calls made for this port: doorbells rung (also by packet), packets sent, receives tried.
   std::uint64_t doorbells_rung = 0;
   std::uint64_t socket_sends = 0;

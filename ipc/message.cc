@@ -11,7 +11,7 @@ namespace wharf::ipc {
 
 std::size_t Message::size_bytes() const noexcept {
   std::size_t bytes = head_.bytes().size();
-  for (const Piece& piece : pieces_) bytes += piece.bytes().size();
+  for (const Piece& piece : pieces_) bytes += piece.size_bytes();
   return bytes;
 }
 
@@ -54,6 +54,21 @@ void Message::make_stable() {
   head_ = std::move(copy);
 }
 
+std::size_t Message::part_bytes(std::size_t index) const noexcept {
+  const Piece* piece = piece_of(index);
+  return piece == nullptr ? head_.bytes().size() : piece->size_bytes();
+}
+
+runtime::UniqueFd Message::take_file(std::size_t part_index) noexcept {
+  const std::size_t head_count = this->head_count();
+  return part_index < head_count ? runtime::UniqueFd() : pieces_[part_index - head_count].take_file();
+}
+
+bool Message::readable() const noexcept {
+  return std::all_of(pieces_.begin(), pieces_.end(),
+                     [](const Piece& piece) { return piece.bytes().size() == piece.size_bytes(); });
+}
+
 std::size_t Message::copy_out(std::span<std::byte> target) const noexcept {
   std::size_t done = 0;
   for (std::size_t i = 0; i < part_count() && done < target.size(); ++i) {
@@ -89,10 +104,15 @@ Message& Message::append(Loan payload) {
   return *this;
 }
 
+Message& Message::append(PayloadFile payload) {
+  pieces_.push_back(std::move(payload).take_piece());
+  return *this;
+}
+
 Message& Message::append_blocks_of(Message& other) {
   absl::InlinedVector<Piece, 1> left;
   for (Piece& piece : other.pieces_) {
-    (piece.kind() == Piece::Kind::kBorrowed ? left : pieces_).push_back(std::move(piece));
+    (piece.kind() == Piece::Kind::kPlain ? left : pieces_).push_back(std::move(piece));
   }
   other.pieces_ = std::move(left);
   return *this;

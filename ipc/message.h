@@ -8,7 +8,8 @@
 // A received message owns what it shows: inline payload is a copy, larger payload is a view of the peer's memory, which
 // goes home when the message dies. The peer may change such a view while it is read. From a peer of the same program that
 // does not happen; of a hostile one (PortOptions::trust) part() refuses to show it: copy it out, make the message stable, or
-// take the part as untrusted_part().
+// take the part as untrusted_part(). Very large payload comes as a file that is sealed: nobody can change it, and it is
+// mapped when it is first looked at.
 //
 // Threads: the port's reactor; any, for one that is to be sent through a PortHandle.
 #pragma once
@@ -25,6 +26,7 @@
 #include "wharf/ipc/detail/fd_list.h"
 #include "wharf/ipc/detail/obligation.h"
 #include "wharf/ipc/detail/small_bytes.h"
+#include "wharf/ipc/payload_file.h"
 #include "wharf/ipc/piece.h"
 #include "wharf/ipc/port_end.h"
 #include "wharf/ipc/untrusted_bytes.h"
@@ -41,6 +43,7 @@ namespace detail {
 class CallState;
 class Link;
 class LaneTransport;
+class Settling;
 class SocketTransport;
 }  // namespace detail
 
@@ -52,6 +55,7 @@ class Message {
   Message(std::uint32_t type, std::string_view payload) : type_(type) { append(payload); }
   Message(std::uint32_t type, std::span<const std::byte> payload) : type_(type) { append(payload); }
   Message(std::uint32_t type, Loan payload) : type_(type) { append(std::move(payload)); }
+  Message(std::uint32_t type, PayloadFile payload) : type_(type) { append(std::move(payload)); }
   // Type 0.
   Message(std::string_view payload) { append(payload); }         // NOLINT(google-explicit-constructor)
   Message(const std::string& payload) { append(std::string_view(payload)); }  // NOLINT(google-explicit-constructor)
@@ -71,31 +75,38 @@ class Message {
   // The payload, part by part.
   std::size_t size_bytes() const noexcept;
   std::size_t part_count() const noexcept {
-    return pieces_.size() + (head_.bytes().empty() ? 0 : 1);
+    return pieces_.size() + head_count();
   }
-  // Precondition (checked): the part is stable, or its sender trusted.
+  // Precondition (checked): the part is stable, or its sender trusted. Empty if it is a file that the kernel has no room to
+  // map: take_file() gives it all the same.
   std::span<const std::byte> part(std::size_t index) const noexcept;
   // The part whoever sent it, for code that reads each byte once, or only passes it on.
   UntrustedBytes untrusted_part(std::size_t index) const noexcept { return UntrustedBytes(view(index)); }
+  // Units: bytes; without a look at them.
+  std::size_t part_bytes(std::size_t index) const noexcept;
   // Whether nobody else can change the payload, or one part of it, from now on.
   bool stable() const noexcept;
   bool part_is_stable(std::size_t index) const noexcept;
   // Copies payload that the peer can change into private memory, as one part, and gives its blocks back.
   // Cost: a copy; nothing, if the message is stable.
   void make_stable();
+  // Gives a part that came as a file to the caller: a sealed memfd, to be read, mapped or sent on; the part is then
+  // empty. An empty descriptor if the part is no file.
+  runtime::UniqueFd take_file(std::size_t part_index) noexcept;
   // A copy of the first bytes of the payload, as many as `target` takes. Returns how many.
   std::size_t copy_out(std::span<std::byte> target) const noexcept;
   std::string to_string() const;
   // The whole payload as one span, without a copy if it is one part that may be shown; otherwise copied into `spare`.
   std::string_view text(std::string& spare) const;
 
-  // Adds a part at the end: borrowed bytes, or a loan.
+  // Adds a part at the end: borrowed bytes, a loan, or a file. Any number of them; they arrive as one payload.
   Message& append(std::span<const std::byte> payload);
   Message& append(std::string_view payload) { return append(std::as_bytes(std::span(payload))); }
   Message& append(const char* payload) { return append(std::string_view(payload)); }
   Message& append(Loan payload);
-  // Adds the parts of `other` that lie in shared memory, which leave it. Sent back where they came from they are not
-  // copied: a reply can return the request's own payload.
+  Message& append(PayloadFile payload);
+  // Adds the parts of `other` that lie in shared memory or in sealed files, which leave it. Sent back where they came from
+  // they are not copied: a reply can return the request's own payload.
   Message& append_blocks_of(Message& other);
 
   // The descriptors. Units: at most shm::kFdCountMax; more are refused by send().
@@ -136,10 +147,15 @@ class Message {
   RemoteMessage detach() &&;
 
  private:
+  // False: a file among the parts cannot be mapped, so that its bytes cannot be copied.
+  bool readable() const noexcept;
+  std::size_t head_count() const noexcept { return head_.bytes().empty() ? 0 : 1; }
+
   friend class CallAwaiter;
   friend class detail::CallState;
   friend class detail::Link;
   friend class detail::LaneTransport;
+  friend class detail::Settling;
   friend class detail::SocketTransport;
 
   // Of a reply: what the peer answered with reply_error(); OK if it did not.

@@ -3,7 +3,10 @@
 namespace wharf::ipc {
 namespace {
 
-constexpr std::int64_t kHandshakeTimeoutMsMax = 24 * 60 * 60 * 1000;
+constexpr std::int64_t kTimeoutMsMax = 24 * 60 * 60 * 1000;
+constexpr std::size_t kMessageBytesMax = std::size_t{4} << 30;
+
+bool is_turn(std::size_t bytes) { return bytes >= 4 * 1024 && bytes <= 16 * 1024 * 1024; }
 
 }  // namespace
 
@@ -12,8 +15,15 @@ Status check_options(const PortOptions& options) {
   if (options.packet_bytes_max < 1024 || options.packet_bytes_max > 128 * 1024) {
     return absl::InvalidArgumentError("packet_bytes_max must be 1 KiB..128 KiB");
   }
-  if (options.message_bytes_max == 0) {
-    return absl::InvalidArgumentError("message_bytes_max must not be 0");
+  if (options.message_bytes_max == 0 || options.message_bytes_max > kMessageBytesMax) {
+    return absl::InvalidArgumentError("message_bytes_max must be 1 byte..4 GiB");
+  }
+  if (!is_turn(options.turn_bytes_max)) return absl::InvalidArgumentError("turn_bytes_max must be 4 KiB..16 MiB");
+  if (!is_turn(options.socket_turn_bytes_max)) {
+    return absl::InvalidArgumentError("socket_turn_bytes_max must be 4 KiB..16 MiB");
+  }
+  if (options.assembly_timeout_ms <= 0 || options.assembly_timeout_ms > kTimeoutMsMax) {
+    return absl::InvalidArgumentError("assembly_timeout_ms must be 1 ms..1 day");
   }
   if (options.turn_message_count_max == 0) {
     return absl::InvalidArgumentError("turn_message_count_max must not be 0");
@@ -22,7 +32,7 @@ Status check_options(const PortOptions& options) {
   if (options.handle_queue_count_max == 0) {
     return absl::InvalidArgumentError("handle_queue_count_max must not be 0");
   }
-  if (options.handshake_timeout_ms <= 0 || options.handshake_timeout_ms > kHandshakeTimeoutMsMax) {
+  if (options.handshake_timeout_ms <= 0 || options.handshake_timeout_ms > kTimeoutMsMax) {
     return absl::InvalidArgumentError("handshake_timeout_ms must be 1 ms..1 day");
   }
   return absl::OkStatus();

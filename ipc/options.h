@@ -29,11 +29,20 @@ struct PortOptions {
   // Rings, arena and the size up to which payload is copied into the ring; see shm/lane.h.
   shm::LaneOptions lane{.peer_arena_bytes_max = kByTrust};
 
-  // Bytes of payload in one message, sent or received. What a peer may make us hold at once, on the socket route.
+  // Bytes of payload in one message, sent or received; at most 4 GiB. On the socket route the messages that a peer has
+  // begun may together have twice that; their memory is touched as they come, not as they are announced.
   std::size_t message_bytes_max = std::size_t{256} << 20;
   // Bytes of payload in one socket packet; larger messages are cut. The socket's send buffer holds at least one.
   std::size_t packet_bytes_max = 16 * 1024;
 
+  // Bytes of a message's payload that are copied in one turn of the reactor: what is larger takes several turns, and
+  // other messages go in between. 4 KiB..16 MiB. A copy of 256 KiB takes about 50 us.
+  std::size_t turn_bytes_max = 256 * 1024;
+  // The same on the socket route, where the kernel copies too.
+  std::size_t socket_turn_bytes_max = 64 * 1024;
+  // Milliseconds that a message which has begun to arrive over the socket may make no progress, while we read all that
+  // comes; then the link ends. At most a day.
+  std::int64_t assembly_timeout_ms = 30'000;
   // Messages handled in one turn before other ports have theirs, and before a task that always finds one gives way.
   std::uint32_t turn_message_count_max = 256;
   // Messages set aside unreceived because a reply may be behind them; beyond it the port stops reading.

@@ -24,11 +24,19 @@ void Piece::swap(Piece& other) noexcept {
   std::swap(data_, other.data_);
   std::swap(bytes_, other.bytes_);
   std::swap(lane_, other.lane_);
+  std::swap(file_, other.file_);
   std::swap(unit_, other.unit_);
   std::swap(segment_, other.segment_);
   std::swap(token_, other.token_);
   std::swap(kind_, other.kind_);
   std::swap(guarded_, other.guarded_);
+}
+
+runtime::UniqueFd Piece::take_file() noexcept {
+  if (kind_ != Kind::kFile) return {};
+  runtime::UniqueFd fd = std::move(*file_).take_fd();
+  *this = Piece(std::span<const std::byte>());
+  return fd;
 }
 
 void Loan::resize(std::size_t bytes) noexcept {

@@ -6,9 +6,11 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <utility>
 
+#include "wharf/ipc/detail/file_payload.h"
 #include "wharf/runtime/base/status.h"
 #include "wharf/shm/lane.h"
 
@@ -17,9 +19,10 @@ namespace wharf::ipc {
 class Piece {
  public:
   enum class Kind : std::uint8_t {
-    kBorrowed,   // the caller's; it outlives the send
+    kPlain,      // bytes that have to be copied: the caller's, who lets them outlive the send; or a file, not sealed
     kOwnBlock,   // a block of our arena, not lent yet; freed with the piece
     kPeerBlock,  // a block that the peer lent us; returned with the piece. The peer could still change it.
+    kFile,       // a sealed file, of ours or the peer's
   };
 
   explicit Piece(std::span<const std::byte> borrowed) noexcept
@@ -33,6 +36,9 @@ class Piece {
       : data_(view.data()), bytes_(view.size()), lane_(std::move(lane)),
         unit_(descriptor.offset_units), segment_(descriptor.segment), token_(descriptor.token),
         kind_(Kind::kPeerBlock), guarded_(guarded) {}
+  explicit Piece(std::unique_ptr<detail::FilePayload> file) noexcept
+      : data_(nullptr), bytes_(file->size_bytes()), file_(std::move(file)),
+        kind_(file_->sealed() ? Kind::kFile : Kind::kPlain) {}
   Piece(Piece&& other) noexcept = default;
   Piece& operator=(Piece&& other) noexcept {
     Piece(std::move(other)).swap(*this);
@@ -42,12 +48,18 @@ class Piece {
     if (lane_) give_back();
   }
 
-  std::span<const std::byte> bytes() const noexcept { return {data_, bytes_}; }
+  // A file is mapped here, at the first call; if the kernel has no room for the mapping, this is empty.
+  std::span<const std::byte> bytes() const noexcept {
+    if (file_ == nullptr) return {data_, bytes_};
+    const std::byte* data = file_->data();
+    return {data, data != nullptr ? bytes_ : 0};
+  }
+  std::size_t size_bytes() const noexcept { return bytes_; }
   Kind kind() const noexcept { return kind_; }
   // Whether nobody else can change the bytes.
   bool stable() const noexcept { return kind_ != Kind::kPeerBlock; }
   bool guarded() const noexcept { return guarded_; }
-  // Whose memory a block is; null for borrowed bytes.
+  // Whose memory a block is; null for what is no block.
   const shm::Lane* lane() const noexcept { return lane_.get(); }
   // kOwnBlock.
   shm::BlockId block_id() const noexcept { return {segment_, unit_}; }
@@ -55,6 +67,10 @@ class Piece {
   shm::BlockDescriptor descriptor() const noexcept {
     return {token_, segment_, unit_, static_cast<std::uint32_t>(bytes_)};
   }
+  // kFile: borrowed.
+  int fd() const noexcept { return file_->fd(); }
+  // Gives the file to the caller, and leaves an empty piece; an empty descriptor if it is none.
+  runtime::UniqueFd take_file() noexcept;
   // The block has gone to the peer: nothing is given back from here.
   void forget() noexcept;
   void resize(std::size_t bytes) noexcept { bytes_ = bytes; }
@@ -67,10 +83,11 @@ class Piece {
   const std::byte* data_;
   std::size_t bytes_;
   shm::Ref<shm::Lane> lane_;
+  std::unique_ptr<detail::FilePayload> file_;
   std::uint32_t unit_ = 0;
   std::uint32_t segment_ = 0;
   std::uint32_t token_ = 0;
-  Kind kind_ = Kind::kBorrowed;
+  Kind kind_ = Kind::kPlain;
   bool guarded_ = false;
 };
 
@@ -86,7 +103,7 @@ class Loan {
 
   std::span<std::byte> bytes() noexcept { return {data(), size_bytes()}; }
   std::byte* data() noexcept { return block_.data; }
-  std::size_t size_bytes() const noexcept { return piece_.bytes().size(); }
+  std::size_t size_bytes() const noexcept { return piece_.size_bytes(); }
   std::size_t capacity_bytes() const noexcept { return block_.capacity_bytes; }
   // Sends only the first `bytes`, or more than were asked for: at most capacity_bytes() (checked). The memory stays.
   void resize(std::size_t bytes) noexcept;

@@ -7,7 +7,9 @@
 //     }
 //
 // Messages go through shared memory where both sides have it, and through the socket otherwise; file descriptors always
-// take the socket, and arrive with their message. Everything arrives in the order in which it was sent.
+// take the socket, and arrive with their message. Messages arrive in the order in which they were sent; but a large one,
+// with more than turn_bytes_max bytes to copy, shares the reactor with the others, and takes its place when its last byte
+// is out: small ones overtake it.
 //
 // When the peer has died, every send, call and loan that waits fails with the same status, and so does every later one;
 // receive() gives what the peer had published, then nullopt.
@@ -62,7 +64,8 @@ class Port {
 
   // Sends one message. Completes when the peer's ring or kernel holds all of it, not when the peer has read it.
   //
-  // Units:     payload 0..message_bytes_max bytes, in at most 256 blocks; at most 16 fds.
+  // Units:     payload 0..message_bytes_max bytes, in at most 256 blocks; at most 16 fds, among them one for each part
+  //            that is a file, or is too large for half of the arena.
   // Ownership: takes `message`: loans go to the peer, fds are closed here on every path, borrowed bytes must live until
   //            the co_await is over.
   // Errors:    InvalidArgument     over a limit; nothing was sent
@@ -72,7 +75,8 @@ class Port {
   //            Cancelled           likewise
   //            FailedPrecondition  after close_send()
   //            Unavailable         the peer has gone; every later call says the same
-  // Cancel:    honoured until the first byte is out; after that the result is that of the send.
+  // Cancel:    honoured until the peer has a part of it: through shared memory until all is copied, over the socket
+  //            until the first fragment is out; after that the result is that of the send.
   // Cost:      no allocation; no system call unless the peer sleeps, or fds go along.
   SendAwaiter send(Message message, WaitOptions options = {}) {
     return {link_, {.message = std::move(message)}, options.deadline_ns};

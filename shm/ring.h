@@ -69,6 +69,8 @@ class RingWriter {
   bool refresh() noexcept;
   // The field of the peer's that was impossible when refresh() or reserve() looked, once and for ever; null: none.
   Violation violation() const noexcept { return violation_; }
+  // Whether the peer has read the record at `position`, as far as refresh() knows.
+  bool consumed(std::uint64_t position) const noexcept { return head_ - position > head_ - peer_consumed_; }
   // True if the peer has consumed something since reserve() last looked, or says the impossible. Ordered for the sleep
   // protocol (P1).
   bool freed_before_sleep() const noexcept {

@@ -40,6 +40,13 @@ class Fds {
 
   void push_back(runtime::UniqueFd fd) { fds_.push_back(std::move(fd)); }
   void emplace_back(int fd) { fds_.emplace_back(fd); }
+  // Those from `index` on, which leave.
+  Fds split_off(std::size_t index) {
+    Fds tail(close_elsewhere_);
+    for (std::size_t i = index; i < fds_.size(); ++i) tail.push_back(std::move(fds_[i]));
+    fds_.resize(index);
+    return tail;
+  }
   void clear() noexcept {
     if (close_elsewhere_) {
       for (runtime::UniqueFd& fd : fds_) runtime::close_elsewhere(std::move(fd));

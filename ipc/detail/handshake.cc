@@ -41,7 +41,7 @@ void size_buffers(int fd, std::size_t packet_bytes_max) {
 
 template <class T>
 Status send_control(PacketSocket& socket, PacketKind kind, T payload,
-                    std::span<const runtime::UniqueFd> fds) {
+                    std::span<const int> fds) {
   PacketHeader header{};
   header.kind = kind;
   iovec part{&payload, sizeof(payload)};
@@ -162,7 +162,9 @@ coro::Task<StatusOr<Handshaken>> shake_hands(PortEnd end, PortOptions options,
       .rings_by_packet = rings_by_packet ? 1u : 0u,
       .reserved = {},
   };
-  if (Status status = send_control(done.socket, PacketKind::kHello, own_hello, offered); !status.ok()) {
+  absl::InlinedVector<int, 2> offered_fds;
+  for (const runtime::UniqueFd& fd : offered) offered_fds.push_back(fd.get());
+  if (Status status = send_control(done.socket, PacketKind::kHello, own_hello, offered_fds); !status.ok()) {
     co_return status;
   }
   offered.clear();

@@ -28,7 +28,8 @@ Transport::Sent LaneTransport::announce_segments() {
     std::byte* cell = nullptr;
     if (Sent sent = reserve(shm::record_cells(0, 0), cell); sent != Sent::kSent) return sent;
     runtime::UniqueFd fd = segment->take_fd();
-    const Sent sent = send_fds({&fd, 1});
+    const int borrowed = fd.get();
+    const Sent sent = send_fds({&borrowed, 1});
     if (sent != Sent::kSent) {
       segment->restore_fd(std::move(fd));
       return sent;

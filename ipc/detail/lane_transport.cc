@@ -1,7 +1,6 @@
 #include "wharf/ipc/detail/lane_transport.h"
 
 #include <algorithm>
-#include <array>
 #include <cstring>
 #include <string>
 #include <utility>
@@ -11,113 +10,22 @@
 namespace wharf::ipc::detail {
 namespace {
 
-// Foreign payload is copied into blocks of at most this size: small enough to be found in a used arena.
-constexpr std::size_t kCopyBlockBytes = 256 * 1024;
-
 bool first_of_request(const shm::RecordHeader& header) noexcept {
   return (header.flags & (shm::kFlagRequest | shm::kFlagContinued)) == shm::kFlagRequest;
 }
 
 }  // namespace
 
-LaneTransport::LaneTransport(shm::Ref<shm::Lane> lane, PacketSocket& socket,
-                             std::size_t inline_bytes_max, PortCounters& counters, Trust trust) noexcept
+LaneTransport::LaneTransport(shm::Ref<shm::Lane> lane, PacketSocket& socket, const Limits& limits, Trust trust,
+                             PortCounters& counters) noexcept
     : Transport(counters),
       rules_(rules_of(trust)),
       lane_(std::move(lane)),
       socket_(socket),
-      inline_bytes_max_(std::min(inline_bytes_max, shm::kInlineBytesMax)) {}
+      limits_{std::min(limits.inline_bytes_max, shm::kInlineBytesMax), limits.message_bytes_max,
+              limits.turn_bytes_max} {}
 
-// A block of ours, or one of the peer's that goes home.
-bool LaneTransport::travels(const Piece& piece) const noexcept { return piece.lane() == lane_.get(); }
-
-LaneTransport::Plan LaneTransport::plan(const Message& message) const noexcept {
-  Plan plan;
-  const std::size_t head_count = message.head_.bytes().empty() ? 0 : 1;
-  for (std::size_t i = 0; i < message.part_count(); ++i) {
-    const std::size_t bytes = message.view(i).size();
-    const bool plain = i < head_count || !travels(message.pieces_[i - head_count]);
-    if (!plain || plan.inline_bytes + bytes > inline_bytes_max_) break;
-    plan.inline_bytes += bytes;
-    ++plan.inline_part_count;
-  }
-  return plan;
-}
-
-Transport::Sent LaneTransport::copy_to_arena(Outgoing& outgoing, std::size_t part_index,
-                                             std::size_t part_count) {
-  Message& message = outgoing.message;
-  std::size_t bytes_left = 0;
-  for (std::size_t i = 0; i < part_count; ++i) bytes_left += message.view(part_index + i).size();
-  const auto never_fits = [&] {
-    return refuse(outgoing, absl::ResourceExhaustedError(
-                                "send: the payload does not fit the arena: raise arena_bytes_max"));
-  };
-  if (bytes_left > lane_->arena().bytes_max()) return never_fits();
-  if (outgoing.memory_is_others) return Sent::kNoMemory;
-  absl::InlinedVector<shm::OwnBlock, 4> blocks;
-  for (std::size_t at = 0; at < bytes_left; at += kCopyBlockBytes) {
-    const shm::Allocation got =
-        lane_->arena().allocate(std::min(bytes_left - at, kCopyBlockBytes), blocks.emplace_back());
-    if (got == shm::Allocation::kOk) continue;
-    // All or nothing. Nobody else gains from what is given back here, so nobody is told.
-    blocks.pop_back();
-    for (const shm::OwnBlock& block : blocks) lane_->arena().free(block.id);
-    if (got == shm::Allocation::kFull) return Sent::kNoMemory;
-    return got == shm::Allocation::kRefused ? refuse(outgoing, lane_->arena().growth_error()) : never_fits();
-  }
-  absl::InlinedVector<Piece, 4> copies;
-  std::size_t part = part_index;
-  std::size_t part_offset = 0;
-  for (const shm::OwnBlock& block : blocks) {
-    const std::size_t block_bytes = std::min(bytes_left, kCopyBlockBytes);
-    copies.emplace_back(lane_, block, block_bytes);
-    for (std::size_t at = 0; at < block_bytes;) {
-      const std::span<const std::byte> source = message.view(part).subspan(part_offset);
-      const std::size_t count = std::min(source.size(), block_bytes - at);
-      if (count != 0) std::memcpy(block.data + at, source.data(), count);
-      at += count;
-      part_offset += count;
-      if (part_offset == message.view(part).size()) {
-        ++part;
-        part_offset = 0;
-      }
-    }
-    bytes_left -= block_bytes;
-    counters_.bytes_copied_to_arena += block_bytes;
-  }
-  // The copies take the place of the originals.
-  absl::InlinedVector<Piece, 1> pieces;
-  for (std::size_t i = 0, head_count = message.part_count() - message.pieces_.size(); i < message.part_count();) {
-    if (i == part_index) {
-      for (Piece& copy : copies) pieces.push_back(std::move(copy));
-      i += part_count;
-    } else {
-      if (i >= head_count) pieces.push_back(std::move(message.pieces_[i - head_count]));
-      ++i;
-    }
-  }
-  if (part_index == 0 && part_count != 0) message.head_ = SmallBytes();
-  message.pieces_ = std::move(pieces);
-  return Sent::kSent;
-}
-
-Transport::Sent LaneTransport::settle_blocks(Outgoing& outgoing, const Plan& plan) {
-  Message& message = outgoing.message;
-  for (std::size_t i = plan.inline_part_count; i < message.part_count(); ++i) {
-    const std::size_t head_count = message.part_count() - message.pieces_.size();
-    const auto plain = [&](std::size_t part) {
-      return part < head_count || !travels(message.pieces_[part - head_count]);
-    };
-    if (!plain(i)) continue;
-    std::size_t count = 1;
-    while (i + count < message.part_count() && plain(i + count)) ++count;
-    if (Sent sent = copy_to_arena(outgoing, i, count); sent != Sent::kSent) return sent;
-  }
-  return Sent::kSent;
-}
-
-Transport::Sent LaneTransport::send_fds(std::span<const runtime::UniqueFd> fds) {
+Transport::Sent LaneTransport::send_fds(std::span<const int> fds) {
   ++counters_.socket_sends;
   PacketHeader header{};
   header.kind = PacketKind::kFds;
@@ -139,29 +47,18 @@ Transport::Sent LaneTransport::reserve(std::size_t cells, std::byte*& at) {
   return Sent::kBroken;
 }
 
-shm::BlockDescriptor LaneTransport::describe(Piece& piece) noexcept {
-  shm::BlockDescriptor descriptor = piece.descriptor();
-  if (piece.kind() == Piece::Kind::kOwnBlock) {
-    descriptor.token = lane_->lend(piece.block_id());
-    ++counters_.blocks_lent;
-  } else {
-    descriptor.segment |= shm::kReturnedBit;
-    ++counters_.blocks_returned_as_payload;
-  }
-  piece.forget();
-  return descriptor;
-}
-
 Transport::Sent LaneTransport::try_send(Outgoing& outgoing) {
   Message& message = outgoing.message;
-  if (message.fds_.size() > shm::kFdCountMax) {
-    return refuse(outgoing, absl::InvalidArgumentError("send: a message carries at most 16 descriptors"));
-  }
   const Plan plan = this->plan(message);
   if (plan.inline_part_count < message.part_count()) {
-    if (Sent sent = settle_blocks(outgoing, plan); sent != Sent::kSent) return sent;
+    if (Sent sent = settle(outgoing, plan); sent != Sent::kSent) return sent;
   }
-  const std::size_t head_count = message.head_.bytes().empty() ? 0 : 1;
+  std::size_t file_bytes = 0;
+  const BorrowedFds fds = fds_of(message, file_bytes);
+  if (fds.size() > shm::kFdCountMax) {
+    return refuse(outgoing, absl::InvalidArgumentError("send: a message carries at most 16 descriptors, files included"));
+  }
+  const std::size_t head_count = message.head_count();
   const std::size_t block_count = message.part_count() - plan.inline_part_count;
   if (block_count > shm::kBlockCountMax) {
     return refuse(outgoing, absl::InvalidArgumentError("send: a message carries at most 256 blocks: lend larger ones"));
@@ -174,29 +71,30 @@ Transport::Sent LaneTransport::try_send(Outgoing& outgoing) {
   if (Sent sent = reserve(shm::record_cells(block_count, plan.inline_bytes), at); sent != Sent::kSent) {
     return sent;
   }
-  if (!message.fds_.empty()) {
-    if (Sent sent = send_fds(message.fds_); sent != Sent::kSent) {
+  if (Sent sent = file_bytes != 0 ? reserve_files(file_bytes) : Sent::kSent; sent != Sent::kSent) return sent;
+  if (!fds.empty()) {
+    if (Sent sent = send_fds(fds); sent != Sent::kSent) {
       return sent == Sent::kRefused ? refuse(outgoing, status_) : sent;
     }
   }
-  const std::uint32_t fds_sequence = message.fds_.empty() ? 0 : last_packet_sequence();
 
   // From here on nothing fails.
   shm::RecordHeader header{};
   header.kind = outgoing.kind;
   header.flags = outgoing.flags;
-  header.fd_count = static_cast<std::uint8_t>(message.fds_.size());
+  header.fd_count = static_cast<std::uint8_t>(fds.size());
   header.block_count = static_cast<std::uint16_t>(block_count);
   header.inline_bytes = static_cast<std::uint16_t>(plan.inline_bytes);
   header.type = message.type_;
-  header.fds_sequence = fds_sequence;
+  header.fds_sequence = fds.empty() ? 0 : last_packet_sequence();
   header.stream = outgoing.stream;
   header.deadline_ns = message.deadline_ns_;
   std::memcpy(at, &header, sizeof(header));
   at += sizeof(header);
+  counters_.bytes_sent += message.size_bytes();
+  std::size_t fd_count = message.fds_.size();
   for (std::size_t i = plan.inline_part_count; i < plan.inline_part_count + block_count; ++i) {
-    const shm::BlockDescriptor descriptor = describe(message.pieces_[i - head_count]);
-    counters_.bytes_sent += descriptor.bytes;
+    const shm::BlockDescriptor descriptor = describe(message.pieces_[i - head_count], fd_count);
     std::memcpy(at, &descriptor, sizeof(descriptor));
     at += sizeof(descriptor);
   }
@@ -206,7 +104,11 @@ Transport::Sent LaneTransport::try_send(Outgoing& outgoing) {
     at += part.size();
   }
   outgoing.position = lane_->writer().commit();
-  counters_.bytes_sent += plan.inline_bytes;
+  if (file_bytes != 0) {
+    unread_file_bytes_ += file_bytes;
+    last_file_position_ = outgoing.position;
+  }
+  counters_.parts_inline += plan.inline_part_count;
   counters_.bytes_copied_inline += plan.inline_bytes;
   if (outgoing.kind == shm::RecordKind::kMessage) {
     ++counters_.messages_sent;
@@ -249,6 +151,7 @@ void LaneTransport::settle_retraction(std::uint64_t stream, bool unseen) {
 
 void LaneTransport::take_back(std::span<const shm::BlockDescriptor> blocks) noexcept {
   for (const shm::BlockDescriptor& block : blocks) {
+    if (block.segment == shm::kFileSegment) continue;
     if ((block.segment & shm::kReturnedBit) != 0) {
       lane_->release(block.token);  // the peer's, which was to go home
     } else {
@@ -287,21 +190,6 @@ bool LaneTransport::take_fds(const shm::RecordHeader& record, Fds& fds) {
   return true;
 }
 
-bool LaneTransport::take_block(const std::byte* source, Message& message) {
-  shm::BlockDescriptor descriptor;
-  std::memcpy(&descriptor, source, sizeof(descriptor));
-  if ((descriptor.segment & shm::kReturnedBit) != 0) {
-    const std::optional<shm::OwnBlock> block = lane_->take_returned(descriptor);
-    if (!block.has_value()) return violation("descriptor: returned, but not lent"), false;
-    message.pieces_.emplace_back(lane_, *block, descriptor.bytes);
-    return true;
-  }
-  std::span<const std::byte> bytes;
-  if (!lane_->peer_arena().view(descriptor, bytes)) return violation("descriptor: outside the arena"), false;
-  message.pieces_.emplace_back(lane_, descriptor, bytes, rules_.guards_views);
-  return true;
-}
-
 Transport::Got LaneTransport::take_message(const shm::RecordView& record, Message& message) {
   const shm::RecordHeader& header = record.header;
   message.type_ = header.type;
@@ -310,14 +198,13 @@ Transport::Got LaneTransport::take_message(const shm::RecordView& record, Messag
   message.deadline_ns_ = header.deadline_ns;
   if (header.fd_count != 0 && !take_fds(header, message.fds_)) return Got::kBroken;
   message.head_ = SmallBytes({record.inline_bytes, header.inline_bytes});
-  counters_.bytes_received += header.inline_bytes;
-  for (std::size_t i = 0; i < header.block_count; ++i) {
-    if (!take_block(record.descriptors + i * sizeof(shm::BlockDescriptor), message)) return Got::kBroken;
-    counters_.bytes_received += message.pieces_.back().bytes().size();
-  }
+  if (header.block_count != 0 && !take_payload(record, message)) return Got::kBroken;
   if (rules_.refuses_overlap && header.block_count > 1 && overlap(message.pieces_)) {
     return violation("descriptor: overlaps another of its message");
   }
+  const std::size_t bytes = message.size_bytes();
+  if (bytes > limits_.message_bytes_max) return violation("record: a payload beyond message_bytes_max");
+  counters_.bytes_received += bytes;
   ++counters_.messages_received;
   return Got::kMessage;
 }

@@ -18,10 +18,16 @@ namespace wharf::ipc::detail {
 
 class LaneTransport final : public Transport {
  public:
-  // Units: `inline_bytes_max` of a record that the peer accepts.
-  LaneTransport(shm::Ref<shm::Lane> lane, PacketSocket& socket, std::size_t inline_bytes_max,
-                PortCounters& counters, Trust trust) noexcept;
+  // Units: bytes; of a record that the peer accepts; of a message; of what is copied in one turn.
+  struct Limits {
+    std::size_t inline_bytes_max;
+    std::size_t message_bytes_max;
+    std::size_t turn_bytes_max;
+  };
+  LaneTransport(shm::Ref<shm::Lane> lane, PacketSocket& socket, const Limits& limits, Trust trust,
+                PortCounters& counters) noexcept;
 
+  bool takes_turns(const Outgoing& outgoing) const noexcept override;
   Sent try_send(Outgoing& outgoing) override;
   Got try_receive(Message& message) override;
   bool retract(std::uint64_t position, std::uint64_t stream) override;
@@ -44,17 +50,19 @@ class LaneTransport final : public Transport {
     std::size_t inline_bytes = 0;
   };
   Plan plan(const Message& message) const noexcept;
-  // Copies what cannot travel as it is into blocks of our arena, so that behind the inline parts only blocks are left.
-  Sent settle_blocks(Outgoing& outgoing, const Plan& plan);
-  Sent copy_to_arena(Outgoing& outgoing, std::size_t part_index, std::size_t part_count);
-  bool travels(const Piece& piece) const noexcept;
-  shm::BlockDescriptor describe(Piece& piece) noexcept;
+  // Copies what cannot travel as it is, so that behind the inline parts only blocks and files are left.
+  Sent settle(Outgoing& outgoing, const Plan& plan);
+  // The message's fds, and behind them its files.
+  using BorrowedFds = absl::InlinedVector<int, 2>;
+  BorrowedFds fds_of(const Message& message, std::size_t& file_bytes) const;
+  Sent reserve_files(std::size_t bytes);
+  shm::BlockDescriptor describe(Piece& piece, std::size_t& fd_count) noexcept;
 
   // Room in the ring for a record of `cells`.
   Sent reserve(std::size_t cells, std::byte*& at);
   Sent announce_segments();
   Sent announce_retired();
-  Sent send_fds(std::span<const runtime::UniqueFd> fds);
+  Sent send_fds(std::span<const int> fds);
 
   Got take_retracted(const shm::RecordView& record, Message& message);
   Got take_note(const shm::RecordHeader& header, Message& message);
@@ -62,7 +70,9 @@ class LaneTransport final : public Transport {
   Got take_message(const shm::RecordView& record, Message& message);
   std::uint32_t last_packet_sequence() const noexcept;
   bool take_fds(const shm::RecordHeader& record, Fds& fds);
-  bool take_block(const std::byte* descriptor, Message& message);
+  bool take_payload(const shm::RecordView& record, Message& message);
+  bool take_block(const shm::BlockDescriptor& descriptor, Message& message);
+  bool take_file(const shm::BlockDescriptor& descriptor, Fds& fds, Message& message);
   bool adopt_segment(const shm::RecordView& record);
   bool retire_segment(const shm::RecordHeader& header);
   Got violation(const char* what);
@@ -70,7 +80,10 @@ class LaneTransport final : public Transport {
   const TrustRules rules_;
   const shm::Ref<shm::Lane> lane_;
   PacketSocket& socket_;
-  const std::size_t inline_bytes_max_;
+  const Limits limits_;
+  // Of files whose records the peer may not have read yet; the last of these records.
+  std::size_t unread_file_bytes_ = 0;
+  std::uint64_t last_file_position_ = 0;
   std::vector<Marked> marked_;
 };
 

@@ -1,5 +1,6 @@
 #include "wharf/ipc/detail/link.h"
 
+#include <algorithm>
 #include <string>
 #include <utility>
 
@@ -35,15 +36,17 @@ void Link::start(Handshaken handshaken) {
   message_bytes_max_ = handshaken.message_bytes_max;
   peer_stream_window_ = handshaken.stream_window;
   if (lane_) {
-    transport_ = std::make_unique<LaneTransport>(lane_, *socket_, handshaken.inline_bytes_max, counters_,
-                                                 options_.trust);
+    const LaneTransport::Limits limits{handshaken.inline_bytes_max, message_bytes_max_, options_.turn_bytes_max};
+    transport_ = std::make_unique<LaneTransport>(lane_, *socket_, limits, options_.trust, counters_);
     doorbell_watch_ = std::make_unique<DoorbellWatch>(*this);
     if (options_.lane.arena_idle_ms != 0) arena_timer_ = std::make_unique<ArenaTimer>(*this);
   } else {
-    transport_ = std::make_unique<SocketTransport>(*socket_, handshaken.packet_bytes_max,
-                                                   message_bytes_max_, counters_);
+    const SocketTransport::Limits limits{handshaken.packet_bytes_max, message_bytes_max_,
+                                         options_.socket_turn_bytes_max};
+    transport_ = std::make_unique<SocketTransport>(*socket_, limits, counters_);
   }
   socket_watch_ = std::make_unique<SocketWatch>(*this);
+  stall_timer_ = std::make_unique<StallTimer>(*this);
 }
 
 // ---- The tasks' side; sending and receiving are in link_send.cc and link_receive.cc ----
@@ -58,7 +61,7 @@ bool Link::try_borrow(Borrower& borrower) {
     return true;
   }
   shm::OwnBlock block;
-  const bool has_turn = has_memory_turn(borrower);
+  const bool has_turn = has_memory_turn(borrower.memory_turn);
   switch (has_turn ? lane_->arena().allocate(borrower.bytes, block) : shm::Allocation::kFull) {
     case shm::Allocation::kOk:
       borrower.loan.emplace(lane_, block, borrower.bytes);
@@ -81,16 +84,17 @@ bool Link::try_borrow(Borrower& borrower) {
 }
 
 // Memory goes to loans, and to sends that copy into the arena, in the order in which they asked: what is small does not
-// overtake what is large. Only the first sender can wait for it.
-bool Link::has_memory_turn(const Sender& sender) const noexcept {
-  if (borrowers_.empty()) return true;
-  return sender.memory_turn != 0 && sender.memory_turn < static_cast<const Borrower*>(borrowers_.first())->memory_turn;
-}
-
-bool Link::has_memory_turn(const Borrower& borrower) const noexcept {
-  if (!borrower.waiting() && !borrowers_.empty()) return false;
-  const std::uint64_t before = senders_.empty() ? 0 : static_cast<const Sender*>(senders_.first())->memory_turn;
-  return before == 0 || (borrower.memory_turn != 0 && borrower.memory_turn < before);
+// overtake what is large. Of each list only the first waits for it; a large message that has begun has its memory.
+bool Link::has_memory_turn(std::uint64_t own_turn) const noexcept {
+  std::uint64_t first = UINT64_MAX;
+  const auto look_at = [&first](std::uint64_t turn) {
+    if (turn != 0) first = std::min(first, turn);
+  };
+  if (!borrowers_.empty()) look_at(static_cast<const Borrower*>(borrowers_.first())->memory_turn);
+  for (const coro::detail::WaitList* list : {&senders_, &large_}) {
+    if (!list->empty()) look_at(static_cast<const Sender*>(list->first())->memory_turn);
+  }
+  return first == UINT64_MAX || (own_turn != 0 && own_turn <= first);
 }
 
 void Link::look_out() noexcept {
@@ -166,6 +170,8 @@ bool Link::poll() noexcept {
   if (!ended() && !notes_.empty()) send_notes();
   if (!ended() && arena_idle_due_) retire_idle_memory();
   if (!ended()) serve_waiting();
+  if (!ended()) any |= send_large();
+  if (senders_.empty() && notes_.empty() && large_.empty() && begun_.empty()) writable_watch_.reset();
   socket_writable_ = false;
   any |= receive_waiting();
   return any || ended();
@@ -174,7 +180,7 @@ bool Link::poll() noexcept {
 std::uint64_t Link::wants() const noexcept {
   std::uint64_t wants = 0;
   if (wants_messages()) wants |= shm::kWantMessages;
-  if (!senders_.empty() || !notes_.empty()) wants |= send_wants_;
+  if (!senders_.empty() || !notes_.empty() || !large_.empty() || !begun_.empty()) wants |= send_wants_;
   if (!borrowers_.empty()) wants |= shm::kWantMemory;
   return wants;
 }
@@ -265,7 +271,7 @@ void Link::take_wakes() noexcept {
 void Link::on_lane_change() noexcept {
   reactor_.flush_later(*this);
   // A loan that was given up may be what somebody waits for.
-  if (!borrowers_.empty() || !senders_.empty()) look_out();
+  if (!borrowers_.empty() || !senders_.empty() || !large_.empty() || !begun_.empty()) look_out();
 }
 
 // ---- The end: its steps E1, E2 and T1..T5 are those of docs/models.md ----
@@ -302,11 +308,14 @@ void Link::end(Status why) noexcept {
   writable_watch_.reset();
   doorbell_watch_.reset();
   arena_timer_.reset();
+  stall_timer_->cancel();
   if (lane_) lane_->close();
   socket_->close();  // E2
   own_doorbell_.reset();
   peer_doorbell_.reset();
   resume_with(senders_, status_);
+  resume_with(large_, status_);
+  resume_with(begun_, status_);
   fail_calls(status_);
   for (const auto& [stream, serving] : servings_) serving->fail(status_);
   while (coro::detail::Wait* wait = borrowers_.first()) {
@@ -319,7 +328,7 @@ void Link::end(Status why) noexcept {
 void Link::close() noexcept {
   const shm::Ref<Link> alive(this);
   if (!ended() && transport_ != nullptr) {
-    if (!fin_sent_ && senders_.empty()) {
+    if (!fin_sent_ && senders_.empty() && begun_.empty()) {
       Outgoing fin;
       fin.kind = shm::RecordKind::kFin;
       transport_->try_send(fin);  // no room: the peer takes it for a death, which is what it looks like

@@ -41,6 +41,7 @@ struct Sender : PortWait {
   Outgoing outgoing;
   Caller* caller = nullptr;    // of the request that the message begins
   bool awaits_reply = false;  // the task goes on waiting, for the reply
+  bool large = false;         // it moves in several turns
   bool sent = false;
   std::uint64_t memory_turn = 0;  // its place among all who wait for memory; 0: it does not
   Status result;
@@ -80,8 +81,9 @@ class Link final : public shm::RefCounted, private runtime::Poller, private shm:
   bool try_send(Sender& sender);
   bool try_receive(Receiver& receiver);
   bool try_borrow(Borrower& borrower);
-  coro::detail::WaitList& senders() noexcept { return senders_; }
-  coro::detail::WaitList& callers() noexcept { return callers_; }  // whose request has been sent
+  coro::detail::WaitList& senders(const Sender& sender) noexcept {
+    return sender.sent ? callers_ : sender.large ? large_ : senders_;
+  }
   coro::detail::WaitList& receivers() noexcept { return receivers_; }
   coro::detail::WaitList& borrowers() noexcept { return borrowers_; }
   // Somebody waits from now on: the reactor looks at the link every turn, until it sleeps.
@@ -126,6 +128,7 @@ class Link final : public shm::RefCounted, private runtime::Poller, private shm:
   class WritableWatch;
   class DoorbellWatch;
   class ArenaTimer;
+  class StallTimer;
   ~Link();
 
   // runtime::Poller
@@ -136,13 +139,16 @@ class Link final : public shm::RefCounted, private runtime::Poller, private shm:
   // shm::Lane::Owner
   void on_lane_change() noexcept override;
 
-  bool send_now(Sender& sender);
+  enum class Step { kDone, kProgress, kWaits };
+  Step send_now(Sender& sender);
   void send_waiting();
+  bool send_large();
+  Step send_large(Sender& sender, coro::detail::WaitList& list);
+  void sent(Sender& sender, coro::detail::WaitList& list);
   void send_notes() noexcept;
   void lend_waiting();
   void serve_waiting();
-  bool has_memory_turn(const Sender& sender) const noexcept;
-  bool has_memory_turn(const Borrower& borrower) const noexcept;
+  bool has_memory_turn(std::uint64_t own_turn) const noexcept;
   void watch_arena() noexcept;
   void retire_idle_memory();
   bool collect_returned();
@@ -150,6 +156,7 @@ class Link final : public shm::RefCounted, private runtime::Poller, private shm:
   bool receive_waiting();
   Transport::Got take(Message& message);
   bool accept(Transport::Got got, Message& message);
+  void check_progress() noexcept;
   void dispatch(Message message);
   bool wants_messages() const noexcept;
 
@@ -188,9 +195,12 @@ class Link final : public shm::RefCounted, private runtime::Poller, private shm:
   std::unique_ptr<WritableWatch> writable_watch_;  // while a send waits for the socket
   std::unique_ptr<DoorbellWatch> doorbell_watch_;
   std::unique_ptr<ArenaTimer> arena_timer_;  // null: the arena keeps what it has
+  std::unique_ptr<StallTimer> stall_timer_;  // set while messages have arrived in part
 
-  coro::detail::WaitList senders_;
-  coro::detail::WaitList callers_;
+  coro::detail::WaitList senders_;   // of messages that are not large: they are sent in order
+  coro::detail::WaitList large_;     // of large messages that have not begun, in order
+  coro::detail::WaitList begun_;     // of those that have: they share in turn
+  coro::detail::WaitList callers_;   // whose request has been sent
   coro::detail::WaitList receivers_;
   coro::detail::WaitList borrowers_;
   CallTable<Caller> calls_;

@@ -3,6 +3,8 @@
 
 #include <utility>
 
+#include "wharf/ipc/detail/link_watches.h"
+
 namespace wharf::ipc::detail {
 using Got = Transport::Got;
 
@@ -46,8 +48,15 @@ Got Link::take(Message& message) {
       case Got::kEnd: peer_gone_ = true; break;
       case Got::kBroken: end(transport_->status()); break;
     }
+    if (transport_->has_unfinished() && !stall_timer_->is_set() && !ended()) stall_timer_->wind();
     return got;
   }
+}
+
+void Link::check_progress() noexcept {
+  if (!transport_->has_unfinished()) return;
+  if (!transport_->check_progress(!socket_readable_)) return end(transport_->status());
+  stall_timer_->wind();
 }
 
 // True if `message` is for receive().

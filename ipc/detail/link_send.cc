@@ -23,11 +23,13 @@ bool Link::try_send(Sender& sender) {
     sender.result = check_call_count();
     if (!sender.result.ok()) return true;
   }
-  if (senders_.empty() && turn_messages_left_ != 0) {
+  sender.large = transport_->takes_turns(sender.outgoing);
+  if (!sender.large && senders_.empty() && turn_messages_left_ != 0) {
     --turn_messages_left_;
-    if (send_now(sender)) return true;
+    if (send_now(sender) == Step::kDone) return true;
   }
-  if (senders_.count() >= options_.waiting_count_max && !sender.outgoing.begun && !sender.outgoing.admitted) {
+  const std::size_t waiting_count = senders_.count() + large_.count() + begun_.count();
+  if (waiting_count >= options_.waiting_count_max && !sender.outgoing.begun && !sender.outgoing.admitted) {
     sender.result = absl::ResourceExhaustedError("send: waiting_count_max tasks wait already");
     return true;
   }
@@ -35,23 +37,25 @@ bool Link::try_send(Sender& sender) {
   return false;
 }
 
-// True: sent, or refused for good. False: it has to wait.
-bool Link::send_now(Sender& sender) {
+// kDone: sent, or refused for good. kWaits: for room, memory, the socket or a turn.
+Link::Step Link::send_now(Sender& sender) {
   if (fin_sent_) {
     sender.result = absl::FailedPreconditionError("send: this side has closed its sending");
-    return true;
+    return Step::kDone;
   }
   Caller* const caller = sender.caller;
   // One whose fragments are on their way is finished all the same: the peer could not tell the rest from the next message.
   if (caller != nullptr && fin_received_) {
     sender.result = no_reply_can_come();
-    if (!sender.outgoing.begun) return true;
+    if (!sender.outgoing.begun) return Step::kDone;
   }
+  // The end comes behind everything that was to be sent before it.
+  if (sender.outgoing.kind == shm::RecordKind::kFin && !(large_.empty() && begun_.empty())) return Step::kWaits;
   if (caller != nullptr && caller->stream == 0) {
     sender.outgoing.stream = caller->stream = calls_.add(*caller);
     sender.outgoing.flags |= shm::kFlagRequest;
   }
-  sender.outgoing.memory_is_others = !has_memory_turn(sender);
+  sender.outgoing.memory_is_others = !has_memory_turn(sender.memory_turn);
   const Sent outcome = transport_->try_send(sender.outgoing);
   if (outcome != Sent::kNoMemory) sender.memory_turn = 0;
   switch (outcome) {
@@ -61,26 +65,30 @@ bool Link::send_now(Sender& sender) {
       if (sender.outgoing.obligation) sender.outgoing.obligation.settle();
       if (sender.outgoing.kind == shm::RecordKind::kFin) fin_sent_ = true;
       publish_early();
-      return true;
+      return Step::kDone;
+    case Sent::kProgress:
+      if (sender.outgoing.begun) sender.hold();
+      return Step::kProgress;
+    case Sent::kNoTurn: return Step::kWaits;
     case Sent::kRefused:
       sender.result = std::move(sender.outgoing.refusal);
-      return true;
+      return Step::kDone;
     case Sent::kBroken:
       broken();
       sender.result = status_;
-      return true;
+      return Step::kDone;
     case Sent::kNoSocket:
-      // What has begun must be finished.
+      // The peer holds what has come, and waits for the rest.
       if (sender.outgoing.begun) sender.hold();
       if (writable_watch_ == nullptr) writable_watch_ = std::make_unique<WritableWatch>(*this);
-      return false;
-    case Sent::kNoSpace: send_wants_ |= shm::kWantSpace; return false;
+      return Step::kWaits;
+    case Sent::kNoSpace: send_wants_ |= shm::kWantSpace; return Step::kWaits;
     case Sent::kNoMemory:
       if (sender.memory_turn == 0) sender.memory_turn = ++memory_turns_;
       [[fallthrough]];
-    case Sent::kNoSlots: send_wants_ |= shm::kWantMemory; return false;
+    case Sent::kNoSlots: send_wants_ |= shm::kWantMemory; return Step::kWaits;
   }
-  return false;
+  return Step::kWaits;
 }
 
 void Link::note(const Note& note) noexcept {
@@ -92,8 +100,6 @@ void Link::note(const Note& note) noexcept {
 
 void Link::send_notes() noexcept {
   while (!notes_.empty() && !ended()) {
-    // A sender whose fragments are on their way goes first.
-    if (!senders_.empty() && static_cast<Sender*>(senders_.first())->outgoing.begun) return;
     const Note& note = notes_.front();
     Outgoing outgoing{.kind = note.kind, .flags = note.flags, .stream = note.stream};
     outgoing.message = Message(note.type, std::string_view(note.text));
@@ -114,16 +120,49 @@ void Link::send_waiting() {
   while (!senders_.empty() && !ended() && turn_messages_left_ != 0) {
     auto& sender = *static_cast<Sender*>(senders_.first());
     --turn_messages_left_;
-    if (!send_now(sender) || ended()) return;
-    if (sender.sent && sender.awaits_reply && !fin_received_) {
-      senders_.remove(sender);
-      callers_.add(sender);
-      sender.release();
-    } else {
-      senders_.resume(sender);
-    }
+    if (send_now(sender) != Step::kDone || ended()) return;
+    sent(sender, senders_);
   }
-  if (senders_.empty() && notes_.empty()) writable_watch_.reset();
+}
+
+// The wait of `sender` in `list` is over, or goes on as that for a reply.
+void Link::sent(Sender& sender, coro::detail::WaitList& list) {
+  if (!sender.sent || !sender.awaits_reply || fin_received_) return list.resume(sender);
+  list.remove(sender);
+  callers_.add(sender);
+  sender.release();
+}
+
+// Moves the next bytes of each large message that has begun, and begins others. True: something moved.
+bool Link::send_large() {
+  bool any = false;
+  for (std::size_t count = begun_.count(); count != 0 && !ended(); --count) {
+    if (send_large(*static_cast<Sender*>(begun_.first()), begun_) == Step::kWaits) return any;
+    any = true;
+  }
+  // One is left for a message that is not large, but has several fragments.
+  while (!large_.empty() && begun_.count() < kAssemblyCountMax - 1 && !ended()) {
+    if (send_large(*static_cast<Sender*>(large_.first()), large_) == Step::kWaits) return any;
+    any = true;
+  }
+  return any;
+}
+
+// The next bytes of `sender`, the first in `list`; if some moved and more are left, it goes to the end of those that have
+// begun.
+Link::Step Link::send_large(Sender& sender, coro::detail::WaitList& list) {
+  const std::size_t sent_before_bytes = sender.outgoing.sent_bytes;
+  const Step step = send_now(sender);
+  if (ended()) return Step::kDone;
+  if (step == Step::kDone) {
+    sent(sender, list);
+    return step;
+  }
+  if (step == Step::kProgress || sender.outgoing.sent_bytes != sent_before_bytes) {
+    list.remove(sender);
+    begun_.add(sender);
+  }
+  return step;
 }
 
 }  // namespace wharf::ipc::detail

@@ -1,5 +1,5 @@
-// What a link watches beside its lane: three file descriptors, and how long its arena lies idle. Each tells the link, which
-// looks on its next turn.
+// What a link watches beside its lane: three file descriptors, how long its arena lies idle, and whether what has arrived in
+// part goes on.
 //
 // Threads: the port's reactor.
 #pragma once
@@ -68,6 +68,20 @@ class Link::ArenaTimer final : public runtime::Timer {
     link_.arena_idle_due_ = true;
     link_.look_out();
   }
+  Link& link_;
+};
+
+// Looks, while messages have arrived in part, whether they go on.
+class Link::StallTimer final : public runtime::Timer {
+ public:
+  explicit StallTimer(Link& link) : link_(link) {}
+  void wind() noexcept {
+    set(runtime::deadline_after(link_.reactor_.now_ns(),
+                                link_.options_.assembly_timeout_ms * 1'000'000 / Transport::kStallTicks));
+  }
+
+ private:
+  void on_expired() noexcept override { link_.check_progress(); }
   Link& link_;
 };
 

@@ -16,7 +16,9 @@ namespace wharf::ipc::detail {
 // Cost: a sort of at most 256 spans.
 inline bool overlap(std::span<const Piece> pieces) {
   absl::InlinedVector<std::span<const std::byte>, 16> blocks;
-  for (const Piece& piece : pieces) blocks.push_back(piece.bytes());
+  for (const Piece& piece : pieces) {
+    if (piece.kind() != Piece::Kind::kFile) blocks.push_back(piece.bytes());
+  }
   std::sort(blocks.begin(), blocks.end(), [](auto a, auto b) { return std::less<>()(a.data(), b.data()); });
   for (std::size_t i = 1; i < blocks.size(); ++i) {
     if (std::less<>()(blocks[i].data(), blocks[i - 1].data() + blocks[i - 1].size())) return true;

@@ -39,6 +39,9 @@ struct PacketHeader {
 };
 static_assert(sizeof(PacketHeader) == 48);
 
+// Messages of one sender that are unfinished at once.
+inline constexpr std::size_t kAssemblyCountMax = 16;
+
 struct Hello {
   std::uint64_t magic;
   std::uint32_t version;

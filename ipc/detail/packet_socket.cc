@@ -40,7 +40,7 @@ PacketSocket::~PacketSocket() {
 }
 
 PacketSocket::Sent PacketSocket::send(PacketHeader header, std::span<const iovec> payload,
-                                      std::span<const runtime::UniqueFd> fds) {
+                                      std::span<const int> fds) {
   std::array<iovec, 1 + kPayloadPartsMax> parts;
   parts[0] = {&header, sizeof(header)};
   std::size_t part_count = 1;
@@ -64,7 +64,7 @@ PacketSocket::Sent PacketSocket::send(PacketHeader header, std::span<const iovec
     item->cmsg_type = SCM_RIGHTS;
     item->cmsg_len = CMSG_LEN(fds.size() * sizeof(int));
     for (std::size_t i = 0; i < fds.size(); ++i) {
-      const int fd = fds[i].get();
+      const int fd = fds[i];
       std::memcpy(CMSG_DATA(item) + i * sizeof(int), &fd, sizeof(fd));
     }
   }

@@ -39,11 +39,11 @@ class PacketSocket {
 
   enum class Sent { kSent, kFull, kFailed };
   // Sends one packet: `header`, whose sequence, fd_count and fragment_bytes are filled in, and the payload. All or
-  // nothing. The fds stay the caller's.
+  // nothing. The fds are borrowed.
   //
   // Errors: kFull    the socket has no room now
   //         kFailed  status() says why: Unavailable (peer gone), ResourceExhausted (too many fds in flight) ...
-  Sent send(PacketHeader header, std::span<const iovec> payload, std::span<const runtime::UniqueFd> fds);
+  Sent send(PacketHeader header, std::span<const iovec> payload, std::span<const int> fds);
 
   enum class Got { kPacket, kEmpty, kEnd, kFailed };
   // Receives one packet. Its payload is valid until the next call; its fds are owned and close-on-exec.

@@ -1,5 +1,6 @@
 // SmallBytes: payload that was copied on arrival, out of the ring or the socket's buffer. A few bytes lie in the object;
-// more come from the coroutine frames' cache, which has the ring's sizes ready; very many from malloc behind it.
+// more come from the coroutine frames' cache, which has the ring's sizes ready; very many from malloc behind it, which
+// takes memory only as it is written.
 // Threads: any, one at a time.
 #pragma once
 

@@ -2,28 +2,27 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <string>
 #include <utility>
 
 namespace wharf::ipc::detail {
 namespace {
 
-constexpr std::size_t kPartsPerPacketMax = 32;
+constexpr std::size_t kPartsPerPacketMax = 64;
 // One message's fragments hold the reactor up for about 0.3 ms at most.
 constexpr std::size_t kPacketsPerTurnMax = 64;
 
-// The parts of `message` from byte `from` on, at most `bytes_max`.
-std::size_t slice(const Message& message, std::size_t from, std::size_t bytes_max,
-                  std::array<iovec, kPartsPerPacketMax>& parts) {
+// The next parts of `outgoing`, at most `bytes_max`.
+std::size_t slice(const Outgoing& outgoing, std::size_t bytes_max, std::array<iovec, kPartsPerPacketMax>& parts) {
+  const Message& message = outgoing.message;
   std::size_t count = 0;
-  for (std::size_t i = 0; i < message.part_count() && bytes_max != 0 && count < parts.size(); ++i) {
-    std::span<const std::byte> part = message.untrusted_part(i).for_kernel();
-    if (from >= part.size()) {
-      from -= part.size();
-      continue;
-    }
-    part = part.subspan(from, std::min(part.size() - from, bytes_max));
-    from = 0;
+  std::size_t offset = outgoing.sent_part_bytes;
+  for (std::size_t i = outgoing.sent_part; i < message.part_count() && bytes_max != 0 && count < parts.size(); ++i) {
+    std::span<const std::byte> part = message.untrusted_part(i).for_kernel().subspan(offset);
+    offset = 0;
+    part = part.first(std::min(part.size(), bytes_max));
+    if (part.empty()) continue;
     bytes_max -= part.size();
     parts[count++] = {const_cast<std::byte*>(part.data()), part.size()};
   }
@@ -39,35 +38,83 @@ PacketKind packet_kind(shm::RecordKind kind) noexcept {
   }
 }
 
+void advance(Outgoing& outgoing, std::size_t bytes) {
+  outgoing.sent_bytes += bytes;
+  outgoing.sent_part_bytes += bytes;
+  while (outgoing.sent_part < outgoing.message.part_count() &&
+         outgoing.sent_part_bytes >= outgoing.message.part_bytes(outgoing.sent_part)) {
+    outgoing.sent_part_bytes -= outgoing.message.part_bytes(outgoing.sent_part++);
+  }
+}
+
+// What the unfinished messages of one side may have together: one of the largest, and others beside it.
+constexpr std::size_t unfinished_bytes_max(std::size_t message_bytes_max) { return 2 * message_bytes_max; }
+
 }  // namespace
 
-SocketTransport::SocketTransport(PacketSocket& socket, std::size_t packet_bytes_max,
-                                 std::size_t message_bytes_max, PortCounters& counters) noexcept
+SocketTransport::SocketTransport(PacketSocket& socket, const Limits& limits, PortCounters& counters) noexcept
     : Transport(counters),
       socket_(socket),
-      packet_bytes_max_(packet_bytes_max),
-      message_bytes_max_(message_bytes_max) {}
+      limits_(limits),
+      assemblies_(unfinished_bytes_max(limits.message_bytes_max)) {}
+
+bool SocketTransport::reserve(Outgoing& outgoing) noexcept {
+  const std::uint32_t free = ~assemblies_taken_ & ((1U << kAssemblyCountMax) - 1);
+  if (free == 0) return false;
+  if (takes_turns(outgoing)) {
+    // Room stays for one that is not large: those wait for none that is.
+    const std::size_t bytes_max = unfinished_bytes_max(limits_.message_bytes_max) - limits_.turn_bytes_max;
+    const std::size_t bytes = outgoing.message.size_bytes();
+    if (bytes > bytes_max - large_bytes_) return false;
+    large_bytes_ += bytes;
+  }
+  const int bit = std::countr_zero(free);
+  assemblies_taken_ |= 1U << bit;
+  outgoing.assembly = static_cast<std::uint32_t>(bit) + 1;
+  return true;
+}
+
+void SocketTransport::release(Outgoing& outgoing) noexcept {
+  if (outgoing.assembly == 0) return;
+  assemblies_taken_ &= ~(1U << (outgoing.assembly - 1));
+  if (takes_turns(outgoing)) large_bytes_ -= outgoing.message.size_bytes();
+  outgoing.assembly = 0;
+}
 
 Transport::Sent SocketTransport::try_send(Outgoing& outgoing) {
   Message& message = outgoing.message;
   if (message.fds_.size() > shm::kFdCountMax) {
     return refuse(outgoing, absl::InvalidArgumentError("send: a message carries at most 16 descriptors"));
   }
+  if (!outgoing.begun && !message.readable()) {
+    return refuse(outgoing, absl::ResourceExhaustedError("send: a file in the payload cannot be mapped: too many maps?"));
+  }
   const std::size_t message_bytes = message.size_bytes();
+  const std::size_t turn_begin = outgoing.sent_bytes;
+  const bool large = takes_turns(outgoing);
   do {
+    if (large && outgoing.sent_bytes - turn_begin >= limits_.turn_bytes_max) return Sent::kProgress;
     std::array<iovec, kPartsPerPacketMax> parts;
-    const std::size_t part_count = slice(message, outgoing.sent_bytes, packet_bytes_max_, parts);
+    const std::size_t part_count = slice(outgoing, limits_.packet_bytes_max, parts);
+    std::size_t fragment_bytes = 0;
+    for (std::size_t i = 0; i < part_count; ++i) fragment_bytes += parts[i].iov_len;
+    if (!outgoing.begun && fragment_bytes != message_bytes && !reserve(outgoing)) return Sent::kNoTurn;
     PacketHeader header{};
     header.kind = outgoing.begun ? PacketKind::kMore : packet_kind(outgoing.kind);
     header.flags = outgoing.flags;
     header.type = message.type_;
+    header.assembly = outgoing.assembly;
     header.stream = outgoing.stream;
     header.deadline_ns = message.deadline_ns_;
     header.message_bytes = message_bytes;
-    const std::span<const runtime::UniqueFd> fds =
-        outgoing.begun ? std::span<const runtime::UniqueFd>() : std::span<const runtime::UniqueFd>(message.fds_);
+    absl::InlinedVector<int, 2> fds;
+    if (!outgoing.begun) {
+      for (const runtime::UniqueFd& fd : message.fds_) fds.push_back(fd.get());
+    }
     ++counters_.socket_sends;
-    switch (socket_.send(header, {parts.data(), part_count}, fds)) {
+    const PacketSocket::Sent result = socket_.send(header, {parts.data(), part_count}, fds);
+    if (result != PacketSocket::Sent::kSent && !outgoing.begun) release(outgoing);
+    switch (result) {
       case PacketSocket::Sent::kSent: break;
       case PacketSocket::Sent::kFull: return Sent::kNoSocket;
       case PacketSocket::Sent::kFailed:
@@ -78,8 +125,11 @@ Transport::Sent SocketTransport::try_send(Outgoing& outgoing) {
         return Sent::kBroken;
     }
     outgoing.begun = true;
-    for (std::size_t i = 0; i < part_count; ++i) outgoing.sent_bytes += parts[i].iov_len;
+    if (large && outgoing.sent_bytes == turn_begin) ++counters_.quanta;
+    advance(outgoing, fragment_bytes);
+    if (outgoing.assembly != 0) ++counters_.fragments_sent;
   } while (outgoing.sent_bytes < message_bytes);
+  release(outgoing);
   if (outgoing.kind == shm::RecordKind::kMessage) {
     ++counters_.messages_sent;
     ++counters_.sent_socket;
@@ -101,8 +151,7 @@ Transport::Got SocketTransport::complete(Message& message) noexcept {
 
 Transport::Got SocketTransport::take_first(Message& message) {
   const PacketHeader& header = socket_.header();
-  if (partial_bytes_expected_ != 0) return violation("packet.kind: a message began inside another");
-  if (header.message_bytes > message_bytes_max_) return violation("packet.message_bytes: beyond the limit");
+  if (header.message_bytes > limits_.message_bytes_max) return violation("packet.message_bytes: beyond the limit");
   if (header.fragment_bytes > header.message_bytes) return violation("packet.fragment_bytes");
   if (header.fragment_bytes == 0 && header.message_bytes != 0) return violation("packet.fragment_bytes");
   message.type_ = header.type;
@@ -111,36 +160,35 @@ Transport::Got SocketTransport::take_first(Message& message) {
   message.deadline_ns_ = header.deadline_ns;
   message.fds_ = socket_.take_fds();
   const std::span<const std::byte> payload = socket_.payload();
-  if (header.fragment_bytes == header.message_bytes) {
-    message.head_ = SmallBytes(payload);
-    return complete(message);
+  if (header.fragment_bytes != header.message_bytes) {
+    const char* what = assemblies_.begin(header, payload, std::move(message));
+    return what == nullptr ? Got::kEmpty : violation(what);
   }
-  partial_ = std::move(message);
-  partial_bytes_.assign(payload.begin(), payload.end());
-  partial_bytes_expected_ = header.message_bytes;
-  return Got::kEmpty;
-}
-
-Transport::Got SocketTransport::take_more(Message& message) {
-  const PacketHeader& header = socket_.header();
-  if (partial_bytes_expected_ == 0) return violation("packet.kind: a fragment of nothing");
-  if (header.message_bytes != partial_bytes_expected_) return violation("packet.message_bytes: changed");
-  if (header.fd_count != 0) return violation("packet.fd_count: on a later fragment");
-  const std::span<const std::byte> payload = socket_.payload();
-  if (payload.empty() || payload.size() > partial_bytes_expected_ - partial_bytes_.size()) {
-    return violation("packet.fragment_bytes");
-  }
-  partial_bytes_.insert(partial_bytes_.end(), payload.begin(), payload.end());
-  if (partial_bytes_.size() < partial_bytes_expected_) return Got::kEmpty;
-  partial_bytes_expected_ = 0;
-  message = std::move(partial_);
-  message.head_ = SmallBytes(partial_bytes_);
-  partial_bytes_ = {};
+  if (header.assembly != 0) return violation("packet.assembly: of a whole message");
+  message.head_ = SmallBytes(payload);
   return complete(message);
 }
 
+Transport::Got SocketTransport::take_more(Message& message) {
+  if (socket_.header().fd_count != 0) return violation("packet.fd_count: on a later fragment");
+  bool done = false;
+  SmallBytes payload;
+  const char* what = assemblies_.add(socket_.header(), socket_.payload(), message, payload, done);
+  if (what != nullptr) return violation(what);
+  if (!done) return Got::kEmpty;
+  message.head_ = std::move(payload);
+  return complete(message);
+}
+
+bool SocketTransport::check_progress(bool all_read) noexcept {
+  if (!assemblies_.tick(all_read, kStallTicks)) return true;
+  status_ = absl::DeadlineExceededError(
+      "the peer has begun a message and sent nothing more of it for assembly_timeout_ms");
+  return false;
+}
+
 Transport::Got SocketTransport::take_fin() {
-  if (partial_bytes_expected_ != 0) return violation("packet.kind: the end began inside another message");
+  if (!assemblies_.empty()) return violation("packet.kind: the end came before that of a message");
   if (socket_.header().fd_count != 0) return violation("packet.fd_count: at the end");
   if (!socket_.payload().empty()) return violation("packet.fragment_bytes: at the end");
   return Got::kFin;

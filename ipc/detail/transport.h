@@ -6,8 +6,10 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 
 #include "wharf/ipc/counters.h"
+#include "wharf/ipc/detail/settling.h"
 #include "wharf/ipc/message.h"
 #include "wharf/runtime/base/status.h"
 #include "wharf/shm/format.h"
@@ -20,11 +22,15 @@ struct Outgoing {
   shm::RecordKind kind = shm::RecordKind::kMessage;  // or kFin, without a message
   std::uint8_t flags = 0;                            // shm::RecordFlag
   std::uint64_t stream = 0;
-  std::size_t sent_bytes = 0;  // of the payload, in fragments
-  bool begun = false;          // a fragment is out: the rest must follow
-  std::uint64_t position = 0;  // once it is sent: for retract()
-  bool admitted = false;       // by a handle, which has its own bound: waiting_count_max is none for it
+  bool begun = false;           // a fragment is out: the rest must follow
+  std::uint32_t assembly = 0;   // its fragments' number
+  std::size_t sent_bytes = 0;   // of the payload, in fragments; where the next begins:
+  std::size_t sent_part = 0;
+  std::size_t sent_part_bytes = 0;
+  std::uint64_t position = 0;   // once it is sent: for retract()
+  bool admitted = false;        // by a handle, which has its own bound: waiting_count_max is none for it
   bool memory_is_others = false;  // somebody waits for the arena who came before
+  std::unique_ptr<Settling> settling;  // of a large payload that is being copied
   Status refusal;              // why try_send() said kRefused
   Obligation obligation;       // of a reply: owed until it is sent
 };
@@ -35,6 +41,8 @@ class Transport {
 
   enum class Sent {
     kSent,
+    kProgress,  // this turn's share has moved, and nothing stands in the way of more
+    kNoTurn,    // as many bytes as may be are under way in others: wait until one of these has been sent
     kNoSpace,   // the ring is full: wait until the peer has read some
     kNoMemory,  // the arena is full, or others have it first: wait until the peer has returned some
     kNoSlots,   // too many blocks are lent: likewise
@@ -42,8 +50,11 @@ class Transport {
     kRefused,   // never: Outgoing::refusal says why; nothing was sent, and the port stays usable
     kBroken,    // the link is done for: status() says why
   };
-  // Sends the next of `outgoing`, whose loans then belong to the peer and whose fds are closed here. Until kSent the
-  // same one must be tried again before any other, once it has begun.
+  // Whether the message is large: its bytes move in several turns.
+  virtual bool takes_turns(const Outgoing& outgoing) const noexcept = 0;
+  // Sends `outgoing`, or moves the next of its bytes, so many as one turn may. Once sent, its loans belong to the peer.
+  // Others may go between two tries. One that is not large either goes as a whole, or goes on before any other that is
+  // not, so that these stay in order.
   virtual Sent try_send(Outgoing& outgoing) = 0;
 
   // Takes back a request that the peer has not claimed. True: its memory is ours again. False: the peer has it, and
@@ -57,6 +68,12 @@ class Transport {
   enum class Got { kMessage, kRetracted, kCredit, kCancel, kFin, kEmpty, kBusy, kEnd, kBroken };
   // Receives the next message.
   virtual Got try_receive(Message& message) = 0;
+  // Messages that have arrived in part.
+  virtual bool has_unfinished() const noexcept { return false; }
+  // To be called kStallTicks times in assembly_timeout_ms while there are some. False, and status(): one of them has made
+  // no progress for so long, though everything that came was read, as `all_read` says.
+  static constexpr int kStallTicks = 4;
+  virtual bool check_progress(bool /*all_read*/) noexcept { return true; }
 
   // Gives shared memory back that holds nothing, and has held nothing since the last call.
   virtual void retire_idle_memory() {}

@@ -152,6 +152,9 @@ int fstat(int fd, struct stat* status) noexcept {
 int lstat(const char* path, struct stat* status) noexcept {
   return invoke(Call::kLstat, [=] { return ::lstat(path, status); });
 }
+int fstatfs(int fd, struct statfs* status) noexcept {
+  return invoke(Call::kFstatfs, [=] { return ::fstatfs(fd, status); });
+}
 int chmod(const char* path, mode_t mode) noexcept {
   return invoke(Call::kChmod, [=] { return ::chmod(path, mode); });
 }

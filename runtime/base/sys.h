@@ -15,6 +15,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/types.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
 
 #include <array>
@@ -36,6 +37,7 @@ enum class Call : std::uint8_t {
   kFallocate,
   kFcntl,
   kFstat,
+  kFstatfs,
   kFtruncate,
   kGetsockname,
   kGetsockopt,
@@ -127,6 +129,7 @@ int lstat(const char* path, struct stat* status) noexcept;
 int chmod(const char* path, mode_t mode) noexcept;
 int fchmod(int fd, mode_t mode) noexcept;  // counted as chmod
 int unlink(const char* path) noexcept;
+int fstatfs(int fd, struct statfs* status) noexcept;
 int fcntl(int fd, int command, long argument = 0) noexcept;  // NOLINT(google-runtime-int)
 int ftruncate(int fd, off_t bytes) noexcept;
 int fallocate(int fd, int mode, off_t offset, off_t bytes) noexcept;

@@ -22,7 +22,7 @@ TEST(PieceTest, BorrowedBytesAreNobodysToGiveBack) {
   const std::string text = "quay";
   Piece piece(std::as_bytes(std::span(text)));
 
-  EXPECT_EQ(piece.kind(), Piece::Kind::kBorrowed);
+  EXPECT_EQ(piece.kind(), Piece::Kind::kPlain);
   EXPECT_EQ(piece.lane(), nullptr);
   EXPECT_EQ(static_cast<const void*>(piece.bytes().data()), text.data());
 }

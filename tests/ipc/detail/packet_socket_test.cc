@@ -55,7 +55,9 @@ class PacketSocketTest : public ::testing::Test {
     header.type = 5;
     header.message_bytes = text.size();
     const iovec part{const_cast<char*>(text.data()), text.size()};
-    return from.send(header, {&part, 1}, fds);
+    std::vector<int> borrowed;
+    for (const UniqueFd& fd : fds) borrowed.push_back(fd.get());
+    return from.send(header, {&part, 1}, borrowed);
   }
   static std::string text_of(const PacketSocket& socket) {
     return {reinterpret_cast<const char*>(socket.payload().data()), socket.payload().size()};

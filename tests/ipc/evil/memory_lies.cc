@@ -47,9 +47,9 @@ Fds fds_of(runtime::UniqueFd fd) {
 void announce(RawLink& link, runtime::UniqueFd fd) {
   RecordHeader header{};
   header.kind = RecordKind::kSegment;
-  header.fd_count = 1;
   header.fds_sequence = static_cast<std::uint32_t>(link.next_sequence());
   link.send_packet({.kind = PacketKind::kFds}, "", fds_of(std::move(fd)));
+  header.fd_count = 1;
   link.write_record(header);
 }
 
@@ -65,6 +65,29 @@ runtime::UniqueFd arena_of(std::size_t bytes, std::uint32_t id, MemfdOptions opt
   header.id = id;
   options.bytes = bytes;
   return make_memfd(header, options);
+}
+
+constexpr int kFileSeals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL;
+
+runtime::UniqueFd payload_file(MemfdOptions options) {
+  options.header = false;
+  return make_memfd({}, options);
+}
+
+// Sends `fds`, and descriptors that say they are files of 8192 bytes, or as `said`.
+void write_files(RawLink& link, Fds fds, std::uint32_t first_token = 0, std::size_t count = 1,
+                 BlockDescriptor said = {0, shm::kFileSegment, 0, 8192}) {
+  RecordHeader header = good_record();
+  if (!fds.empty()) header.fds_sequence = static_cast<std::uint32_t>(link.next_sequence());
+  header.fd_count = static_cast<std::uint8_t>(fds.size());
+  header.block_count = static_cast<std::uint16_t>(count);
+  if (!fds.empty()) link.send_packet({.kind = PacketKind::kFds}, "", fds);
+  std::string rest;
+  for (std::size_t i = 0; i < count; ++i) {
+    said.token = first_token;
+    rest += bytes_of(said);
+  }
+  link.write_record(header, rest, shm::record_cells(count, 0));
 }
 
 // The honest side's block, received and not returned.
@@ -247,6 +270,37 @@ constexpr Lie kLies[] = {
      [](RawLink& link) {
        announce(link, arena_of(512 * 1024, 0));
        announce(link, arena_of(1024 * 1024, 1));
+     }},
+    {"FileIsAPipe", Stage::kLane, "file: not a memfd",
+     [](RawLink& link) { write_files(link, fds_of(Tracer().take())); }},
+    {"FileIsAnOrdinaryFile", Stage::kLane, "file: not a memfd",
+     [](RawLink& link) {
+       write_files(link, fds_of(runtime::UniqueFd(::open("/proc/self/exe", O_RDONLY | O_CLOEXEC))));
+     }},
+    {"FileMayBeWritten", Stage::kLane, "file: seals",
+     [](RawLink& link) { write_files(link, fds_of(payload_file({.seals = kFileSeals & ~F_SEAL_WRITE}))); }},
+    {"FileMayBeWrittenByItsMaker", Stage::kLane, "file: seals",
+     [](RawLink& link) { write_files(link, fds_of(payload_file({.seals = kSegmentSeals}))); }},
+    {"FileMayShrink", Stage::kLane, "file: seals",
+     [](RawLink& link) { write_files(link, fds_of(payload_file({.seals = kFileSeals & ~F_SEAL_SHRINK}))); }},
+    {"FileIsSparse", Stage::kLane, "file: file is sparse",
+     [](RawLink& link) { write_files(link, fds_of(payload_file({.allocated = false, .seals = kFileSeals}))); }},
+    {"FileIsSmaller", Stage::kLane, "file: size is not as said",
+     [](RawLink& link) { write_files(link, fds_of(payload_file({.bytes = 4096, .seals = kFileSeals}))); }},
+    {"FileIsLarger", Stage::kLane, "file: size is not as said",
+     [](RawLink& link) { write_files(link, fds_of(payload_file({.bytes = 16384, .seals = kFileSeals}))); }},
+    {"FileThatDidNotCome", Stage::kLane, "more files than descriptors", [](RawLink& link) { write_files(link, {}); }},
+    {"FileOfAnotherIndex", Stage::kLane, "descriptor.token",
+     [](RawLink& link) { write_files(link, fds_of(payload_file({.seals = kFileSeals})), 1); }},
+    {"FileTwice", Stage::kLane, "descriptor.token",
+     [](RawLink& link) {
+       Fds fds = fds_of(payload_file({.seals = kFileSeals}));
+       fds.push_back(payload_file({.seals = kFileSeals}));
+       write_files(link, std::move(fds), 1, 2);
+     }},
+    {"FileBeyondTheLimit", Stage::kLane, "message_bytes_max",
+     [](RawLink& link) {
+       write_files(link, fds_of(payload_file({.seals = kFileSeals})), 0, 1, {0, shm::kFileSegment, 1, 0});
      }},
     {"SegmentOfAnotherKind", Stage::kLane, "kind",
      [](RawLink& link) { announce(link, make_memfd(good_header(shm::SegmentKind::kControl, 8192))); }},

@@ -33,8 +33,8 @@ Fds some_fds(std::size_t count) {
 }
 
 // The first fragment of a message of 100 bytes.
-void begin_message(RawLink& link) {
-  link.send_packet({.kind = PacketKind::kMessage, .message_bytes = 100}, std::string(60, 'x'));
+void begin_message(RawLink& link, std::uint32_t assembly = 1) {
+  link.send_packet({.kind = PacketKind::kMessage, .assembly = assembly, .message_bytes = 100}, std::string(60, 'x'));
 }
 
 // Makes the other side read its socket: a record whose descriptors should be there.
@@ -90,12 +90,30 @@ constexpr Lie kLies[] = {
      [](RawLink& link) { link.send_packet(good_packet(link, 0), "", some_fds(17)); }},
     {"ThirtyDescriptors", Stage::kSocket, "too many descriptors",
      [](RawLink& link) { link.send_packet(good_packet(link, 0), "", some_fds(30)); }},
-    {"MessageInsideAnother", Stage::kSocket, "began inside another",
+    {"MessageBegunTwice", Stage::kSocket, "packet.assembly",
      [](RawLink& link) { begin_message(link); begin_message(link); }},
-    {"EndInsideAMessage", Stage::kSocket, "began inside another",
+    {"FragmentWithoutANumber", Stage::kSocket, "packet.assembly", [](RawLink& link) { begin_message(link, 0); }},
+    {"NumberOfAWholeMessage", Stage::kSocket, "packet.assembly",
+     [](RawLink& link) { send_changed(link, [](PacketHeader& header) { header.assembly = 1; }); }},
+    {"FragmentOfAnother", Stage::kSocket, "packet.assembly",
+     [](RawLink& link) {
+       begin_message(link, 2);
+       link.send_packet({.kind = PacketKind::kMore, .assembly = 1, .message_bytes = 100}, "x");
+     }},
+    {"SeventeenUnfinished", Stage::kSocket, "packet.assembly",
+     [](RawLink& link) {
+       for (std::uint32_t i = 1; i <= 17; ++i) begin_message(link, i);
+     }},
+    {"UnfinishedTooLargeTogether", Stage::kSocket, "packet.message_bytes",
+     [](RawLink& link) {
+       for (std::uint32_t i = 1; i <= 3; ++i) {
+         link.send_packet({.kind = PacketKind::kMessage, .assembly = i, .message_bytes = 1 << 20}, "x");
+       }
+     }},
+    {"EndInsideAMessage", Stage::kSocket, "the end came before",
      [](RawLink& link) { begin_message(link); link.send_packet({.kind = PacketKind::kFin}); }},
     {"FragmentOfNothing", Stage::kSocket, "fragment of nothing",
-     [](RawLink& link) { link.send_packet({.kind = PacketKind::kMore, .message_bytes = 100}, "x"); }},
+     [](RawLink& link) { link.send_packet({.kind = PacketKind::kMore, .assembly = 1, .message_bytes = 100}, "x"); }},
     {"MessageBeyondTheLimit", Stage::kSocket, "packet.message_bytes",
      [](RawLink& link) { link.send_packet({.kind = PacketKind::kMessage, .message_bytes = UINT64_MAX}, "x"); }},
     {"FragmentLargerThanItsMessage", Stage::kSocket, "packet.fragment_bytes",
@@ -103,21 +121,21 @@ constexpr Lie kLies[] = {
     {"EmptyFirstFragment", Stage::kSocket, "packet.fragment_bytes",
      [](RawLink& link) { link.send_packet({.kind = PacketKind::kMessage, .message_bytes = 1}); }},
     {"EmptyFragment", Stage::kSocket, "packet.fragment_bytes",
-     [](RawLink& link) { begin_message(link); link.send_packet({.kind = PacketKind::kMore, .message_bytes = 100}); }},
+     [](RawLink& link) { begin_message(link); link.send_packet({.kind = PacketKind::kMore, .assembly = 1, .message_bytes = 100}); }},
     {"FragmentBeyondTheEnd", Stage::kSocket, "packet.fragment_bytes",
      [](RawLink& link) {
        begin_message(link);
-       link.send_packet({.kind = PacketKind::kMore, .message_bytes = 100}, std::string(41, 'x'));
+       link.send_packet({.kind = PacketKind::kMore, .assembly = 1, .message_bytes = 100}, std::string(41, 'x'));
      }},
     {"MessageBytesChanged", Stage::kSocket, "packet.message_bytes",
      [](RawLink& link) {
        begin_message(link);
-       link.send_packet({.kind = PacketKind::kMore, .message_bytes = 99}, "x");
+       link.send_packet({.kind = PacketKind::kMore, .assembly = 1, .message_bytes = 99}, "x");
      }},
     {"DescriptorsOnALaterFragment", Stage::kSocket, "packet.fd_count",
      [](RawLink& link) {
        begin_message(link);
-       link.send_packet({.kind = PacketKind::kMore, .message_bytes = 100}, "x", some_fds(1));
+       link.send_packet({.kind = PacketKind::kMore, .assembly = 1, .message_bytes = 100}, "x", some_fds(1));
      }},
     {"DescriptorsOnTheEnd", Stage::kSocket, "packet.fd_count",
      [](RawLink& link) { link.send_packet({.kind = PacketKind::kFin}, "", some_fds(1)); }},

@@ -71,6 +71,18 @@ WHARF_RAW_PEER(evil) {
   co_return absl::OkStatus();
 }
 
+// Begins a message of two fragments, sends other ones while it is let, and never goes on with it.
+WHARF_RAW_PEER(stop_halfway) {
+  RawLink link(peer.take_link(), false);
+  Status shaken = link.shake_hands();
+  WANT_OK(shaken);
+  link.send_packet({.kind = PacketKind::kMessage, .assembly = 1, .message_bytes = 2}, "x");
+  link.send_packet({.kind = PacketKind::kMessage, .message_bytes = 5}, "whole");
+  peer.cue();
+  link.wait_for_end();
+  co_return absl::OkStatus();
+}
+
 // Tries everything that would let it write what the other side trusts.
 WHARF_RAW_PEER(intruder) {
   {

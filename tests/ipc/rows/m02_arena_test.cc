@@ -180,8 +180,8 @@ TEST_F(LaneRowTest, M10_AReleaseWakesWhoSleepsWaitingForMemory) {
 
 // Plain bytes wait for the same memory. They need several blocks and find some of them free.
 coro::Task<void> copy_asleep(ipc::Port& port, PeerProcess& peer) {
-  co_await lend(port, 256 * kKiB);
-  const std::string payload(768 * kKiB + 1, 'x');
+  co_await lend(port, 768 * kKiB);
+  const std::string payload(512 * kKiB, 'x');
   peer.cue();
 
   Status sent = co_await port.send(ipc::Message(payload));

@@ -1,0 +1,179 @@
+#include "wharf/ipc/detail/settling.h"
+
+#include <algorithm>
+#include <cstring>
+#include <memory>
+#include <utility>
+
+#include "wharf/ipc/detail/file_payload.h"
+#include "wharf/runtime/base/sys.h"
+
+namespace wharf::ipc::detail {
+using Memory = RoutePart::Memory;
+
+Memory Settling::memory_of(const Message& message, std::size_t index, const shm::Lane& lane) noexcept {
+  const std::size_t head_count = message.head_count();
+  if (index < head_count) return Memory::kPlain;
+  const Piece& piece = message.pieces_[index - head_count];
+  if (piece.kind() == Piece::Kind::kFile) return Memory::kFile;
+  if (piece.lane() != &lane) return Memory::kPlain;
+  return piece.kind() == Piece::Kind::kOwnBlock ? Memory::kOwnBlock : Memory::kPeerBlock;
+}
+
+std::size_t Settling::plain_bytes(const Message& message, std::size_t first_part, const shm::Lane& lane) noexcept {
+  std::size_t bytes = 0;
+  for (std::size_t i = first_part; i < message.part_count(); ++i) {
+    if (memory_of(message, i, lane) == Memory::kPlain) bytes += message.part_bytes(i);
+  }
+  return bytes;
+}
+
+Settling::Step Settling::begin(const Message& message, std::size_t first_part, const shm::Ref<shm::Lane>& lane,
+                               bool arena_is_others, Status& why) {
+  lane_ = lane;
+  first_part_ = source_part_ = first_part;
+  if (!message.readable()) {
+    why = absl::ResourceExhaustedError("send: a file in the payload cannot be mapped: too many maps?");
+    return Step::kFailed;
+  }
+  std::size_t fd_count = message.fds_.size();
+  for (std::size_t i = first_part; i < message.part_count(); ++i) {
+    if (memory_of(message, i, *lane) == Memory::kFile) ++fd_count;
+  }
+  const RouteLimits limits{.shared_memory = true, .arena_bytes_max = lane->arena().bytes_max()};
+  for (std::size_t i = first_part; i < message.part_count(); ++i) {
+    if (!is_plain(message, i)) continue;
+    std::size_t bytes = message.part_bytes(i);
+    while (i + 1 < message.part_count() && is_plain(message, i + 1)) bytes += message.part_bytes(++i);
+    const bool fd_to_spare = fd_count < shm::kFdCountMax;
+    const Route route = choose_route({.bytes = bytes, .fd_to_spare = fd_to_spare}, limits);
+    why = absl::ResourceExhaustedError(
+        "send: the payload does not fit the arena, and no descriptor is to spare for a file: raise arena_bytes_max");
+    Step step = Step::kFailed;
+    if (route == Route::kCopy) step = arena_is_others ? Step::kNoMemory : add_blocks(bytes, why);
+    // Too large for the arena after all: it cannot grow so far, or its segments are too small.
+    if (step == Step::kFailed && fd_to_spare) {
+      step = add_file(bytes, why);
+      ++fd_count;
+    }
+    if (step == Step::kDone) continue;
+    give_up();
+    return step;
+  }
+  return Step::kDone;
+}
+
+// kFailed: it will never fit, or the kernel refuses, and says why.
+Settling::Step Settling::add_blocks(std::size_t bytes, Status& why) {
+  const std::size_t target_count = targets_.size();
+  for (std::size_t left = bytes; left != 0;) {
+    const std::size_t block_bytes = std::min(left, kCopyBlockBytes);
+    shm::OwnBlock block;
+    const shm::Allocation got = lane_->arena().allocate(block_bytes, block);
+    if (got == shm::Allocation::kFull) return Step::kNoMemory;
+    if (got == shm::Allocation::kRefused) why = lane_->arena().growth_error();
+    if (got != shm::Allocation::kOk) {
+      while (targets_.size() > target_count) {
+        lane_->arena().free(targets_.back().piece.block_id());
+        targets_.back().piece.forget();
+        targets_.pop_back();
+      }
+      return Step::kFailed;
+    }
+    targets_.push_back({block_bytes, block.data, {}, Piece(lane_, block, block_bytes)});
+    left -= block_bytes;
+  }
+  return Step::kDone;
+}
+
+Settling::Step Settling::add_file(std::size_t bytes, Status& why) {
+  StatusOr<runtime::UniqueFd> file = FilePayload::create();
+  if (!file.ok()) {
+    why = file.status();
+    return Step::kFailed;
+  }
+  targets_.push_back({bytes, nullptr, *std::move(file), Piece(std::span<const std::byte>())});
+  return Step::kDone;
+}
+
+// Nobody else gains from what is given back here, so nobody is told.
+void Settling::give_up() noexcept {
+  for (Target& target : targets_) {
+    if (target.data == nullptr) continue;
+    lane_->arena().free(target.piece.block_id());
+    target.piece.forget();
+  }
+  targets_.clear();
+}
+
+Settling::Step Settling::copy(const Message& message, std::size_t bytes_max, PortCounters& counters, Status& why) {
+  while (target_ < targets_.size()) {
+    if (bytes_max == 0) return Step::kMore;
+    while (!is_plain(message, source_part_) || source_offset_ == message.part_bytes(source_part_)) {
+      ++source_part_;
+      source_offset_ = 0;
+    }
+    Target& target = targets_[target_];
+    const std::span<const std::byte> source = message.view(source_part_).subspan(source_offset_);
+    const std::size_t count = std::min({source.size(), target.bytes - target_offset_, bytes_max});
+    if (Step step = fill(target, source.first(count), counters, why); step != Step::kDone) return step;
+    bytes_max -= count;
+    source_offset_ += count;
+    target_offset_ += count;
+    if (target_offset_ < target.bytes) continue;
+    if (target.data == nullptr) {
+      auto file = std::make_unique<FilePayload>(FilePayload::seal(std::move(target.file), target.bytes));
+      if (!file->sealed()) {
+        why = absl::InternalError("send: the kernel does not seal a payload file");
+        return Step::kFailed;
+      }
+      target.piece = Piece(std::move(file));
+    }
+    ++target_;
+    target_offset_ = 0;
+  }
+  return Step::kDone;
+}
+
+Settling::Step Settling::fill(Target& target, std::span<const std::byte> source, PortCounters& counters, Status& why) {
+  if (target.data != nullptr) {
+    std::memcpy(target.data + target_offset_, source.data(), source.size());
+    counters.bytes_copied_to_arena += source.size();
+    return Step::kDone;
+  }
+  // Written, and not mapped: the kernel allocates as it copies, clears nothing first, and can say that it has no more.
+  for (std::size_t done = 0; done < source.size();) {
+    const ssize_t result = runtime::sys::write(target.file.get(), source.data() + done, source.size() - done);
+    if (result < 0) {
+      why = runtime::errno_status(static_cast<int>(-result), "send: write to a payload file");
+      return Step::kFailed;
+    }
+    done += static_cast<std::size_t>(result);
+  }
+  counters.bytes_copied_to_files += source.size();
+  return Step::kDone;
+}
+
+void Settling::finish(Message& message, PortCounters& counters) {
+  absl::InlinedVector<Piece, 1> pieces;
+  const std::size_t head_count = message.head_count();
+  auto target = targets_.begin();
+  for (std::size_t i = 0; i < message.part_count(); ++i) {
+    if (i < first_part_ || !is_plain(message, i)) {
+      if (i >= head_count) pieces.push_back(std::move(message.pieces_[i - head_count]));
+      continue;
+    }
+    std::size_t bytes = message.part_bytes(i);
+    while (i + 1 < message.part_count() && is_plain(message, i + 1)) bytes += message.part_bytes(++i);
+    for (; bytes != 0; ++target) {
+      bytes -= target->bytes;
+      ++(target->data != nullptr ? counters.blocks_copied : counters.files_copied);
+      pieces.push_back(std::move(target->piece));
+    }
+  }
+  if (first_part_ == 0) message.head_ = SmallBytes();
+  message.pieces_ = std::move(pieces);
+  targets_.clear();
+}
+
+}  // namespace wharf::ipc::detail
