@@ -31,7 +31,7 @@ struct PortCounters {
   std::uint64_t bytes_copied_inline = 0;
   std::uint64_t bytes_copied_to_arena = 0;
   std::uint64_t bytes_copied_to_files = 0;
-  // Turns in which a part of a large message moved, one for each message: at most turn_bytes_max bytes.
+  // Shares of large messages that were copied or sent: at most turn_bytes_max bytes each, one in a turn for each message.
   std::uint64_t quanta = 0;
   // System calls made for this port: doorbells rung (also by packet), packets sent, receives tried.
   std::uint64_t doorbells_rung = 0;

@@ -148,17 +148,16 @@ bool Link::send_large() {
   return any;
 }
 
-// The next bytes of `sender`, the first in `list`; if some moved and more are left, it goes to the end of those that have
-// begun.
+// The next bytes of `sender`, the first in `list`. With its share used up it goes to the end of those that have begun; so
+// does one that has only begun.
 Link::Step Link::send_large(Sender& sender, coro::detail::WaitList& list) {
-  const std::size_t sent_before_bytes = sender.outgoing.sent_bytes;
   const Step step = send_now(sender);
   if (ended()) return Step::kDone;
   if (step == Step::kDone) {
     sent(sender, list);
     return step;
   }
-  if (step == Step::kProgress || sender.outgoing.sent_bytes != sent_before_bytes) {
+  if (step == Step::kProgress || (sender.outgoing.begun && &list == &large_)) {
     list.remove(sender);
     begun_.add(sender);
   }

@@ -90,10 +90,16 @@ Transport::Sent SocketTransport::try_send(Outgoing& outgoing) {
     return refuse(outgoing, absl::ResourceExhaustedError("send: a file in the payload cannot be mapped: too many maps?"));
   }
   const std::size_t message_bytes = message.size_bytes();
-  const std::size_t turn_begin = outgoing.sent_bytes;
   const bool large = takes_turns(outgoing);
+  // A share that met a full socket is used up first: shares, and not tries, are what large messages have equally.
+  if (outgoing.sent_bytes >= outgoing.share_end_bytes) {
+    outgoing.share_end_bytes = outgoing.sent_bytes + limits_.turn_bytes_max;
+  }
   do {
-    if (large && outgoing.sent_bytes - turn_begin >= limits_.turn_bytes_max) return Sent::kProgress;
+    if (large && outgoing.sent_bytes >= outgoing.share_end_bytes) {
+      ++counters_.quanta;
+      return Sent::kProgress;
+    }
     std::array<iovec, kPartsPerPacketMax> parts;
     const std::size_t part_count = slice(outgoing, limits_.packet_bytes_max, parts);
     std::size_t fragment_bytes = 0;
@@ -125,11 +131,11 @@ Transport::Sent SocketTransport::try_send(Outgoing& outgoing) {
         return Sent::kBroken;
     }
     outgoing.begun = true;
-    if (large && outgoing.sent_bytes == turn_begin) ++counters_.quanta;
     advance(outgoing, fragment_bytes);
     if (outgoing.assembly != 0) ++counters_.fragments_sent;
   } while (outgoing.sent_bytes < message_bytes);
   release(outgoing);
+  if (large) ++counters_.quanta;
   if (outgoing.kind == shm::RecordKind::kMessage) {
     ++counters_.messages_sent;
     ++counters_.sent_socket;

@@ -27,6 +27,7 @@ struct Outgoing {
   std::size_t sent_bytes = 0;   // of the payload, in fragments; where the next begins:
   std::size_t sent_part = 0;
   std::size_t sent_part_bytes = 0;
+  std::size_t share_end_bytes = 0;  // of this turn's share, which may take several tries
   std::uint64_t position = 0;   // once it is sent: for retract()
   bool admitted = false;        // by a handle, which has its own bound: waiting_count_max is none for it
   bool memory_is_others = false;  // somebody waits for the arena who came before
