@@ -47,43 +47,44 @@ Settling::Step Settling::begin(const Message& message, std::size_t first_part, c
     while (i + 1 < message.part_count() && is_plain(message, i + 1)) bytes += message.part_bytes(++i);
     const bool fd_to_spare = fd_count < shm::kFdCountMax;
     const Route route = choose_route({.bytes = bytes, .fd_to_spare = fd_to_spare}, limits);
-    why = absl::ResourceExhaustedError(
-        "send: the payload does not fit the arena, and no descriptor is to spare for a file: raise arena_bytes_max");
-    Step step = Step::kFailed;
-    if (route == Route::kCopy) step = arena_is_others ? Step::kNoMemory : add_blocks(bytes, why);
-    // Too large for the arena after all: it cannot grow so far, or its segments are too small.
-    if (step == Step::kFailed && fd_to_spare) {
+    shm::Allocation got = shm::Allocation::kTooLarge;
+    if (route == Route::kCopy) got = arena_is_others ? shm::Allocation::kFull : add_blocks(bytes);
+    Step step = Step::kDone;
+    if (got == shm::Allocation::kFull) {
+      step = Step::kNoMemory;
+    } else if (got == shm::Allocation::kRefused) {
+      step = Step::kFailed;
+      why = lane_->arena().growth_error();
+    } else if (got == shm::Allocation::kTooLarge && fd_to_spare) {
       step = add_file(bytes, why);
       ++fd_count;
+    } else if (got == shm::Allocation::kTooLarge) {
+      step = Step::kFailed;
+      why = absl::ResourceExhaustedError(
+          "send: the payload does not fit the arena, and no descriptor is to spare for a file: raise arena_bytes_max");
     }
     if (step == Step::kDone) continue;
-    give_up();
+    give_up(0);
     return step;
   }
   return Step::kDone;
 }
 
-// kFailed: it will never fit, or the kernel refuses, and says why.
-Settling::Step Settling::add_blocks(std::size_t bytes, Status& why) {
+// All of them, or none.
+shm::Allocation Settling::add_blocks(std::size_t bytes) {
   const std::size_t target_count = targets_.size();
   for (std::size_t left = bytes; left != 0;) {
     const std::size_t block_bytes = std::min(left, kCopyBlockBytes);
     shm::OwnBlock block;
     const shm::Allocation got = lane_->arena().allocate(block_bytes, block);
-    if (got == shm::Allocation::kFull) return Step::kNoMemory;
-    if (got == shm::Allocation::kRefused) why = lane_->arena().growth_error();
     if (got != shm::Allocation::kOk) {
-      while (targets_.size() > target_count) {
-        lane_->arena().free(targets_.back().piece.block_id());
-        targets_.back().piece.forget();
-        targets_.pop_back();
-      }
-      return Step::kFailed;
+      give_up(target_count);
+      return got;
     }
     targets_.push_back({block_bytes, block.data, {}, Piece(lane_, block, block_bytes)});
     left -= block_bytes;
   }
-  return Step::kDone;
+  return shm::Allocation::kOk;
 }
 
 Settling::Step Settling::add_file(std::size_t bytes, Status& why) {
@@ -96,14 +97,14 @@ Settling::Step Settling::add_file(std::size_t bytes, Status& why) {
   return Step::kDone;
 }
 
-// Nobody else gains from what is given back here, so nobody is told.
-void Settling::give_up() noexcept {
-  for (Target& target : targets_) {
+// Drops the targets from number `from` on. Nobody else gains from what is given back here, so nobody is told.
+void Settling::give_up(std::size_t from) noexcept {
+  for (; targets_.size() > from; targets_.pop_back()) {
+    Target& target = targets_.back();
     if (target.data == nullptr) continue;
     lane_->arena().free(target.piece.block_id());
     target.piece.forget();
   }
-  targets_.clear();
 }
 
 Settling::Step Settling::copy(const Message& message, std::size_t bytes_max, PortCounters& counters, Status& why) {

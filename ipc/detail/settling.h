@@ -42,10 +42,10 @@ class Settling {
     runtime::UniqueFd file;   // until it is full
     Piece piece;
   };
-  Step add_blocks(std::size_t bytes, Status& why);
+  shm::Allocation add_blocks(std::size_t bytes);
   Step add_file(std::size_t bytes, Status& why);
   Step fill(Target& target, std::span<const std::byte> source, PortCounters& counters, Status& why);
-  void give_up() noexcept;
+  void give_up(std::size_t from) noexcept;
   bool is_plain(const Message& message, std::size_t index) const noexcept {
     return memory_of(message, index, *lane_) == RoutePart::Memory::kPlain;
   }

@@ -122,10 +122,10 @@ TEST(CallTableTest, WrapOfTheGenerationKeepsAnOldStreamUnknown) {
 TEST(WrapTest, WrapOfTheSequenceIsNoViolation) {
   using ipc::detail::PacketSocket;
   for (const std::uint64_t start : kStarts) {
-    auto sockets = ipc::Port::socket_pair();
+    auto sockets = ipc::Port::end_pair();
     ASSERT_TRUE(sockets.ok());
-    PacketSocket sender(std::move(sockets->first), 1024, start);
-    PacketSocket receiver(std::move(sockets->second), 1024, start);
+    PacketSocket sender(sockets->first.take_socket(), 1024, start);
+    PacketSocket receiver(sockets->second.take_socket(), 1024, start);
     for (int i = 0; i < 40; ++i) {
       ipc::detail::PacketHeader header{};
       header.kind = ipc::detail::PacketKind::kMessage;

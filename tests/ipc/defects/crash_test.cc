@@ -210,9 +210,9 @@ coro::Task<void> kill_the_other_end_of_two(PeerSetup setup) {
   PeerProcess peer(setup);
   auto first = co_await peer.open(setup.port);
   CO_ASSERT_TRUE(first != nullptr);
-  auto sockets = ipc::Port::socket_pair();
+  auto sockets = ipc::Port::end_pair();
   CO_ASSERT_OK(sockets.status());
-  Status sent = co_await first->send(std::move(ipc::Message("open this").attach(std::move(sockets->second))));
+  Status sent = co_await first->send(std::move(ipc::Message("open this").attach(sockets->second.take_socket())));
   EXPECT_OK(sent);
   auto second = co_await ipc::Port::open(std::move(sockets->first), setup.port);
   CO_ASSERT_OK(second.status());

@@ -68,8 +68,10 @@ TEST_F(LaneRowTest, M10_ASmallSendDoesNotOvertakeALargeLoan) {
 coro::Task<void> let_small_loans_wait(ipc::Port& port, PeerProcess& peer) {
   coro::Scope scope;
   Order order;
-  co_await lend(port, 64 * kKiB);
-  scope.spawn(copy(port, order, "large copy", 256 * kKiB));
+  co_await lend(port, 128 * kKiB);
+  auto kept = co_await port.loan(64 * kKiB);
+  CO_ASSERT_OK(kept.status());
+  scope.spawn(copy(port, order, "large copy", 128 * kKiB));
   co_await next_turn();
   scope.spawn(borrow(port, order, "small loan", 4 * kKiB));  // would fit at once
   scope.spawn(borrow(port, order, "next loan", 4 * kKiB));

@@ -112,7 +112,7 @@ TEST_P(PlaceRowTest, S2_AnOrderlyCloseIsToldFromADeath) {
   run(setup("close_unanswered"), leave_unanswered);
 }
 
-coro::Task<void> open_at(std::unique_ptr<ipc::Port>& port, runtime::UniqueFd socket) {
+coro::Task<void> open_at(std::unique_ptr<ipc::Port>& port, ipc::PortEnd socket) {
   ipc::PortOptions options;
   options.shared_memory = false;
   auto opened = co_await ipc::Port::open(std::move(socket), options);
@@ -131,7 +131,7 @@ coro::Task<void> call_and_fail(ipc::Port& port, std::size_t bytes) {
 // Both ends are here, so that the goodbye comes while the call's fragments are on their way.
 coro::Task<void> say_goodbye_amid_a_call() {
   constexpr std::size_t kBytes = 1 << 20;
-  auto sockets = ipc::Port::socket_pair();
+  auto sockets = ipc::Port::end_pair();
   CO_ASSERT_OK(sockets.status());
   std::unique_ptr<ipc::Port> caller;
   std::unique_ptr<ipc::Port> leaver;

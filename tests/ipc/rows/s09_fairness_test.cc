@@ -84,7 +84,7 @@ coro::Task<void> measure_latency(bool shared_memory) {
   ipc::PortOptions options;
   options.shared_memory = shared_memory;
   options.message_bytes_max = 1024 * kMiB;
-  auto sockets = ipc::Port::socket_pair();
+  auto sockets = ipc::Port::end_pair();
   CO_ASSERT_OK(sockets.status());
   auto [left, right] = co_await coro::when_all(ipc::Port::open(std::move(sockets->first), options),
                                                ipc::Port::open(std::move(sockets->second), options));
