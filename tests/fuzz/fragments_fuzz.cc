@@ -42,6 +42,8 @@ struct Expected {
   std::size_t fd_count;
 };
 
+constexpr ipc::detail::SocketTransport::Limits kLimits{kPacketBytesMax, kMessageBytesMax, 4 * kPacketBytesMax};
+
 class Post {
  public:
   explicit Post(const Wares& wares) : Post(wares, packet_sockets(), packet_sockets()) {}
@@ -68,7 +70,7 @@ class Post {
   void try_send() {
     if (!waiting_.has_value()) return;
     const Transport::Sent sent = sender_.try_send(*waiting_);
-    if (sent == Transport::Sent::kNoSocket) return;
+    if (sent == Transport::Sent::kNoSocket || sent == Transport::Sent::kProgress) return;
     if (sent != Transport::Sent::kSent) {
       WHARF_CHECK(sent == Transport::Sent::kRefused, "the way to the middle is open");
       sent_.pop_back();
@@ -148,8 +150,8 @@ class Post {
         outward_(std::move(out.first)),
         from_(std::move(in.first), kPacketBytesMax),
         to_(std::move(out.second), kPacketBytesMax),
-        sender_(from_, kPacketBytesMax, kMessageBytesMax, counters_),
-        receiver_(to_, kPacketBytesMax, kMessageBytesMax, counters_) {}
+        sender_(from_, kLimits, counters_),
+        receiver_(to_, kLimits, counters_) {}
 
   bool give(const Packet& packet) {
     std::vector<int> fds;

@@ -96,7 +96,8 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   auto [peer, own] = test::packet_sockets();
   ipc::detail::PacketSocket socket(std::move(own), test::kPacketBytesMax);
   ipc::PortCounters counters;
-  ipc::detail::SocketTransport transport(socket, test::kPacketBytesMax, test::kMessageBytesMax, counters);
+  ipc::detail::SocketTransport transport(
+      socket, {test::kPacketBytesMax, test::kMessageBytesMax, 4 * test::kPacketBytesMax}, counters);
   const bool whole_messages = input.coin();
   std::uint64_t sequence = 0;
   bool open = true;

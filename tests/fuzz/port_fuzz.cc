@@ -156,12 +156,12 @@ class World {
   explicit World(bool shared_memory) : sides_{Side(shared_memory), Side(shared_memory)}, shared_memory_(shared_memory) {}
 
   coro::Task<void> run(Input& input) {
-    auto sockets = ipc::Port::socket_pair();
+    auto sockets = ipc::Port::end_pair();
     WHARF_CHECK(sockets.ok(), "no descriptors");
     {
       coro::Scope opening;
-      opening.spawn(open(sides_[0], std::move(sockets->first)));
-      opening.spawn(open(sides_[1], std::move(sockets->second)));
+      opening.spawn(open(sides_[0], sockets->first.take_socket()));
+      opening.spawn(open(sides_[1], sockets->second.take_socket()));
       co_await opening.join();
     }
     renew_scope();

@@ -124,8 +124,8 @@ TEST(WrapTest, WrapOfTheSequenceIsNoViolation) {
   for (const std::uint64_t start : kStarts) {
     auto sockets = ipc::Port::end_pair();
     ASSERT_TRUE(sockets.ok());
-    PacketSocket sender(sockets->first.take_socket(), 1024, start);
-    PacketSocket receiver(sockets->second.take_socket(), 1024, start);
+    PacketSocket sender(sockets->first.take_socket(), 1024, {}, start);
+    PacketSocket receiver(sockets->second.take_socket(), 1024, {}, start);
     for (int i = 0; i < 40; ++i) {
       ipc::detail::PacketHeader header{};
       header.kind = ipc::detail::PacketKind::kMessage;

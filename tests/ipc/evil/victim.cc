@@ -135,11 +135,11 @@ coro::Task<void> hear_out(PeerProcess& liar, EvilOrder order, const Rounds& roun
   const Lie& lie = lies_of(order.table)[order.index];
   const std::map<int, std::string> fds_before = open_fds();
   const std::uint64_t rounds_before = rounds.count;
-  auto sockets = ipc::Port::socket_pair();
-  give_order(liar.link().get(), order, sockets->second.get());
-  sockets->second.reset();
+  auto sockets = ipc::Port::end_pair();
+  give_order(liar.link().get(), order, sockets->second.fd());
+  sockets->second = ipc::PortEnd();
 
-  Status status = co_await hear(std::move(sockets->first), lie);
+  Status status = co_await hear(sockets->first.take_socket(), lie);
 
   EXPECT_FALSE(status.ok());
   EXPECT_NE(std::string(status.message()).find(lie.reason), std::string::npos) << status;
