@@ -171,16 +171,20 @@ bool Link::poll() noexcept {
   if (!ended() && arena_idle_due_) retire_idle_memory();
   if (!ended()) serve_waiting();
   if (!ended()) any |= send_large();
-  if (senders_.empty() && notes_.empty() && large_.empty() && begun_.empty()) writable_watch_.reset();
+  if (!wants_to_send() && owed_ring_ == 0) writable_watch_.reset();
   socket_writable_ = false;
   any |= receive_waiting();
   return any || ended();
 }
 
+bool Link::wants_to_send() const noexcept {
+  return !senders_.empty() || !notes_.empty() || !large_.empty() || !begun_.empty();
+}
+
 std::uint64_t Link::wants() const noexcept {
   std::uint64_t wants = 0;
   if (wants_messages()) wants |= shm::kWantMessages;
-  if (!senders_.empty() || !notes_.empty() || !large_.empty() || !begun_.empty()) wants |= send_wants_;
+  if (wants_to_send()) wants |= send_wants_;
   if (!borrowers_.empty()) wants |= shm::kWantMemory;
   return wants;
 }
@@ -239,7 +243,7 @@ void Link::ring(std::uint64_t news) noexcept {
   ++counters_.doorbells_rung;
   if (ring_doorbell()) {
     lane_->ringer().rung();
-    if (senders_.empty() && notes_.empty()) writable_watch_.reset();
+    if (!wants_to_send()) writable_watch_.reset();
     return;
   }
   owed_ring_ |= news;

@@ -159,6 +159,7 @@ class Link final : public shm::RefCounted, private runtime::Poller, private shm:
   void check_progress() noexcept;
   void dispatch(Message message);
   bool wants_messages() const noexcept;
+  bool wants_to_send() const noexcept;
 
   bool accept_request(Message& message);
   void accept_part(Message part);

@@ -133,16 +133,18 @@ void Link::sent(Sender& sender, coro::detail::WaitList& list) {
   sender.release();
 }
 
-// Moves the next bytes of each large message that has begun, and begins others. True: something moved.
+// Begins large messages, and moves the next bytes of each that had begun before. True: something moved.
 bool Link::send_large() {
   bool any = false;
-  for (std::size_t count = begun_.count(); count != 0 && !ended(); --count) {
-    if (send_large(*static_cast<Sender*>(begun_.first()), begun_) == Step::kWaits) return any;
+  const std::size_t begun_count = begun_.count();
+  // First, lest those that keep the socket full keep others from sharing it. One number is left for a message that is not
+  // large, but has several fragments.
+  while (!large_.empty() && begun_.count() < kAssemblyCountMax - 1 && !ended()) {
+    if (send_large(*static_cast<Sender*>(large_.first()), large_) == Step::kWaits) break;
     any = true;
   }
-  // One is left for a message that is not large, but has several fragments.
-  while (!large_.empty() && begun_.count() < kAssemblyCountMax - 1 && !ended()) {
-    if (send_large(*static_cast<Sender*>(large_.first()), large_) == Step::kWaits) return any;
+  for (std::size_t count = begun_count; count != 0 && !ended(); --count) {
+    if (send_large(*static_cast<Sender*>(begun_.first()), begun_) == Step::kWaits) break;
     any = true;
   }
   return any;
