@@ -80,7 +80,7 @@ coro::Task<StatusOr<std::unique_ptr<Port>>> connect_port(std::string name, PortO
   auto port = co_await Port::open(*std::move(socket), options);
   if (port.ok()) co_return *std::move(port);
   const bool closed = port.status().code() == StatusCode::kUnavailable;
-  co_return with_context(closed ? operation + ": refused, or the server has ended" : operation, port.status());
+  co_return with_context(closed ? operation + ": refused, or the server has ended: is the server running?" : operation, port.status());
 }
 
 }  // namespace wharf::ipc

@@ -88,6 +88,8 @@ std::string route_name(const ::testing::TestParamInfo<Route>& route) {
   return route.param == Route::kSharedMemory ? "SharedMemory" : "Socket";
 }
 
+// Programs that share this file need not have tests of both kinds.
+GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(PlaceRowTest);
 INSTANTIATE_TEST_SUITE_P(, PortRowTest, ::testing::Values(Route::kSharedMemory, Route::kSocket), route_name);
 
 namespace {

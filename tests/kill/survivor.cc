@@ -102,7 +102,8 @@ coro::Task<void> receive_all(ipc::Port& port, Round& round) {
 }
 
 coro::Task<bool> call(ipc::Port& port, Round& round, ScriptCall type) {
-  const std::string payload = pattern(kCallBytes, type);
+  // Memory has one order: what is to bring it home may not need any itself.
+  const std::string payload = pattern(type == kRelease ? 100 : kCallBytes, type);
   auto reply = co_await port.call(ipc::Message(type, payload));
   round.ended(reply.status());
   if (!reply.ok()) co_return false;
@@ -217,7 +218,7 @@ void expect_owed(const ipc::Port& port, const Round& round, Role role) {
 // A status says what was being done, or which side ended the link.
 void expect_named(const Status& status) {
   const std::string text(status.message());
-  for (const char* name : {"send", "receive", "call", "loan", "open port", "handshake", "create segment", "adopt segment",
+  for (const char* name : {"send", "receive", "call", "loan", "open port", "port end", "handshake", "create segment", "adopt segment", "payload file",
                            "the peer", "this side", "the request was dropped"}) {
     if (text.starts_with(name)) return;
   }
