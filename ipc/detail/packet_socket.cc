@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <utility>
 
+#include "wharf/runtime/base/check.h"
 #include "wharf/runtime/base/sys.h"
 #include "wharf/shm/format.h"
 
@@ -70,6 +71,7 @@ PacketSocket::Sent PacketSocket::send(PacketHeader header, std::span<const iovec
   }
   const ssize_t result = sys::sendmsg(socket_.get(), &message, MSG_DONTWAIT | MSG_NOSIGNAL);
   if (result >= 0) {
+    WHARF_CHECK_EQ(static_cast<std::size_t>(result), sizeof(header) + header.fragment_bytes);  // SEQPACKET: all or nothing
     ++sent_count_;
     return Sent::kSent;
   }

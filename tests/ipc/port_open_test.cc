@@ -123,7 +123,7 @@ coro::Task<void> open_without(sys::Call call, std::uint64_t nth, int error) {
   co_await expect_talk(**left, **right);
 }
 
-TEST_F(PortTest, OpenDoesWithoutSharedMemoryWhereItIsRefused) {
+TEST_F(PortTest, D41_OpenDoesWithoutSharedMemoryWhereItIsRefused) {
   for (const std::uint64_t nth : {1, 2}) {  // on one side or the other
     run(open_without(sys::Call::kMemfdCreate, nth, EPERM));
     run(open_without(sys::Call::kMemfdCreate, nth, ENOSYS));

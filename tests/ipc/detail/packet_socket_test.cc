@@ -186,14 +186,17 @@ TEST_F(PacketSocketTest, CloseEndsTheConnectionWhoeverElseHoldsTheSocket) {
   EXPECT_EQ(honest().receive(), PacketSocket::Got::kEnd);
 }
 
-TEST_F(PacketSocketTest, AFullSocketSaysSoAndGoesOnLater) {
+TEST_F(PacketSocketTest, S20_APacketIsSentWholeOrNotAtAll) {
   const std::string text(kPacketBytesMax, 'x');
   std::uint64_t sent = 0;
   while (send_text(*socket_, text) == PacketSocket::Sent::kSent) ++sent;
   EXPECT_EQ(socket_->sent_count(), sent);
   ASSERT_EQ(send_text(*socket_, text), PacketSocket::Sent::kFull);
 
-  for (std::uint64_t i = 0; i < sent; ++i) ASSERT_EQ(honest().receive(), PacketSocket::Got::kPacket);
+  for (std::uint64_t i = 0; i < sent; ++i) {
+    ASSERT_EQ(honest().receive(), PacketSocket::Got::kPacket);
+    ASSERT_EQ(honest().payload().size(), text.size());
+  }
 
   EXPECT_EQ(send_text(*socket_, text), PacketSocket::Sent::kSent);
   EXPECT_EQ(honest().receive(), PacketSocket::Got::kPacket) << "the sequence has no gap";

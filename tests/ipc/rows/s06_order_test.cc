@@ -50,7 +50,7 @@ coro::Task<void> send_before_it_reads(ipc::Port& port, PeerEnd& peer) {
   EXPECT_EQ(value_of<std::uint64_t>(count), kEarly);
 }
 
-TEST_P(PlaceRowTest, S6_AnyNumberOfEarlyDescriptorsWaitForTheirPlace) {
+TEST_P(PlaceRowTest, S6_D10_AnyNumberOfEarlyDescriptorsWaitForTheirPlace) {
   run(setup("late"), send_before_it_reads);
 }
 
