@@ -20,8 +20,9 @@ import threading
 import time
 
 sys.dont_write_bytecode = True  # the source tree stays as it is
-from demo_tools import (CONNECTIONS, Server, blocks_out, curl, per_message,  # noqa: E402
-                        sides_of, wrk)
+from demo_tools import (  # noqa: E402
+    CONNECTIONS, Server, blocks_out, curl, payload_copied, per_message,
+    sides_of, wrk)
 
 MIB = 1 << 20
 
@@ -65,8 +66,12 @@ def check_routes(server, checks, folder):
     ]
     rows = []
     for name, path, arguments, wanted_status, wanted_body in cases:
+        before = payload_copied(server.at_rest())
         status, seconds, body = curl(server, path, *arguments, output=str(folder / "body"))
         held = status == wanted_status and body == wanted_body
+        if path == "/echo" and len(body) > MIB:
+            copied = payload_copied(server.at_rest()) - before
+            held = checks.add(f"  copied between router and worker: {copied} bytes", copied < 64 * 1024) and held
         checks.add(name, held, f"{status}, {len(body)} bytes, {seconds * 1000:.0f} ms")
         rows.append({"route": name, "status": status, "body_bytes": len(body),
                      "body_right": body == wanted_body, "ms": round(seconds * 1000, 1), "ok": held})

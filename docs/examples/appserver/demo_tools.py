@@ -57,6 +57,13 @@ class Server:
         self.process.wait()
 
 
+def payload_copied(stats):
+    """Bytes of payload that router and workers have copied on their way to each other: heads, but no bodies."""
+    kinds = ("bytes_copied_inline", "bytes_copied_to_arena", "bytes_copied_to_files")
+    ports = [port for w in stats["workers"] for port in (w.get("port"), w.get("own", {}).get("port")) if port]
+    return sum(port[kind] for port in ports for kind in kinds)
+
+
 def blocks_out(stats):
     """Blocks of shared memory that are with the other side, of every port, either way."""
     return sum(side["blocks_lent_now"] for w in stats["workers"] if w["up"]

@@ -41,6 +41,7 @@ json port_json(const PortCounters& port) {
       {"sent_socket", port.sent_socket},
       {"bytes_copied_inline", port.bytes_copied_inline},
       {"bytes_copied_to_arena", port.bytes_copied_to_arena},
+      {"bytes_copied_to_files", port.bytes_copied_to_files},
       {"blocks_lent", port.blocks_lent},
       {"blocks_returned_as_payload", port.blocks_returned_as_payload},
       {"blocks_lent_now", port.blocks_lent_now},
