@@ -1,4 +1,5 @@
 // S8, D11: messages of every size, from nothing to a gibibyte, of one span or of thousands.
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -99,6 +100,31 @@ TEST_F(LaneRowTest, S8_AGibibyteOfPlainBytesGoesAsASealedFile) {
     EXPECT_EQ(port.counters().files_copied, 1u);
     EXPECT_EQ(port.counters().quanta, bytes / (256 * 1024));
   });
+}
+
+// The largest that there is: its size needs the 33rd bit of a descriptor.
+coro::Task<void> send_the_largest(ipc::Port& port, PeerProcess& /*peer*/) {
+  const std::size_t bytes = kSanitized ? 64 * kMiB : std::size_t{4} << 30;
+  auto file = ipc::PayloadFile::create(bytes);
+  CO_ASSERT_OK(file.status());
+  const std::array<std::size_t, 4> places = {0, bytes / 2 - 1, bytes / 2, bytes - 1};
+  for (const std::size_t place : places) file->bytes()[place] = static_cast<std::byte>(place % 251 + 1);
+  ipc::Message request(1);
+  request.append(*std::move(file));
+
+  auto back = co_await port.call(std::move(request));  // the same file
+
+  CO_ASSERT_OK(back.status());
+  CO_ASSERT_EQ(back->part_count(), 1u);
+  CO_ASSERT_EQ(back->part(0).size(), bytes);
+  for (const std::size_t place : places) {
+    EXPECT_EQ(std::to_integer<std::size_t>(back->part(0)[place]), place % 251 + 1) << place;
+  }
+  EXPECT_EQ(port.counters().files_copied, 0u);
+}
+
+TEST_F(LaneRowTest, S8_FourGibibytesAreOneMessage) {
+  run(peer_setup("give_back", with_large_messages(true).port), send_the_largest);
 }
 
 TEST_F(PortTest, S8_AQuarterOfAGibibyteGoesOverTheSocket) {
