@@ -1,6 +1,7 @@
 #include "wharf/docs/examples/appserver/body_receiver.h"
 
 #include <algorithm>
+#include <bit>
 #include <chrono>
 #include <cstring>
 #include <string_view>
@@ -21,12 +22,21 @@ using wharf::coro::Task;
 
 // The size of a body of chunks is not known: the first block is small, each further one is larger.
 constexpr std::size_t kFirstBlockBytes = 16 * 1024;
+// A message carries 256 blocks; half of them are enough for the largest body. Smaller blocks find
+// room in an arena that is nearly full, where larger ones wait for their neighbours.
+constexpr std::uint64_t kBlocksPerBody = 128;
+constexpr std::uint64_t kBlockBytesLeast = 64 * 1024;
 constexpr std::size_t kBlockGrowth = 4;
 // A body of this size is small. One of chunks that outgrows it has to reserve memory for the
 // largest one.
 constexpr std::uint64_t kSmallBodyBytes = std::uint64_t{1} << 20;
 
 }  // namespace
+
+std::size_t BodyReceiver::block_bytes_max(const Options& options) noexcept {
+  const std::uint64_t bytes = std::bit_ceil(options.body_bytes_max / kBlocksPerBody + 1);
+  return std::clamp<std::uint64_t>(bytes, kBlockBytesLeast, BodyMemory::kBlockBytesMax);
+}
 
 Task<std::uint16_t> BodyReceiver::receive(BodyMemory& memory, wharf::ipc::Message& message) {
   const std::string_view there = input_.text();
@@ -50,7 +60,7 @@ Task<std::uint16_t> BodyReceiver::receive_counted(BodyMemory& memory) {
   while (status == kComplete && left != 0) {
     if (block_.empty()) {
       status =
-          co_await new_block(memory, std::min<std::uint64_t>(left, BodyMemory::kBlockBytesMax));
+          co_await new_block(memory, std::min<std::uint64_t>(left, block_bytes_max_));
       if (status != kComplete) break;
     }
     std::size_t count = std::min(input_.text().size(), block_.size());
@@ -106,7 +116,7 @@ Task<std::uint16_t> BodyReceiver::append(BodyMemory& memory, std::string_view da
     if (block_.empty()) {
       const std::size_t bytes = block_bytes_ == 0 ? kFirstBlockBytes : block_bytes_ * kBlockGrowth;
       const std::uint16_t status =
-          co_await new_block(memory, std::min(bytes, BodyMemory::kBlockBytesMax));
+          co_await new_block(memory, std::min(bytes, block_bytes_max_));
       if (status != kComplete) co_return status;
     }
     const std::size_t count = std::min(data.size(), block_.size());
@@ -136,12 +146,12 @@ Task<std::uint16_t> BodyReceiver::new_block(BodyMemory& memory, std::size_t byte
 }
 
 // Memory for the whole body, so that bodies which are half there do not wait for each other for
-// ever.
+// ever. Its last block may be larger than what is left.
 Task<std::uint16_t> BodyReceiver::reserve(std::uint64_t bytes) {
   Place& place = lease_.place();
   Budget* budget = bytes <= kSmallBodyBytes ? &place.small_uploads : &place.uploads;
   Status reserved = co_await wharf::runtime::with_timeout(
-      std::chrono::milliseconds(options_.worker_wait_ms), take_share(budget, bytes));
+      std::chrono::milliseconds(options_.worker_wait_ms), take_share(budget, bytes + std::min<std::uint64_t>(bytes, block_bytes_max_)));
   if (reserved.ok()) co_return kComplete;
   co_return reserved.code() == StatusCode::kDeadlineExceeded ? 503 : kClientGone;
 }

@@ -31,7 +31,8 @@ class BodyReceiver {
   // Everything outlives the receiver, and is borrowed.
   BodyReceiver(int socket, const Options& options, InputBuffer& input, RequestParser& parser,
                const Lease& lease) noexcept
-      : socket_(socket), options_(options), input_(input), parser_(parser), lease_(lease) {}
+      : socket_(socket), options_(options), block_bytes_max_(block_bytes_max(options)), input_(input),
+        parser_(parser), lease_(lease) {}
 
   // Receives the body and makes it the end of `message`. What belongs to the next request stays in
   // the input.
@@ -43,6 +44,7 @@ class BodyReceiver {
   wharf::coro::Task<std::uint16_t> receive(BodyMemory& memory, wharf::ipc::Message& message);
 
  private:
+  static std::size_t block_bytes_max(const Options& options) noexcept;
   wharf::coro::Task<std::uint16_t> receive_counted(BodyMemory& memory);
   wharf::coro::Task<std::uint16_t> receive_chunks(BodyMemory& memory);
   wharf::coro::Task<std::uint16_t> append(BodyMemory& memory, std::string_view data);
@@ -55,6 +57,7 @@ class BodyReceiver {
 
   const int socket_;
   const Options& options_;
+  const std::size_t block_bytes_max_;
   InputBuffer& input_;
   RequestParser& parser_;
   const Lease& lease_;
