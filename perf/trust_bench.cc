@@ -60,15 +60,15 @@ coro::Task<void> open(runtime::UniqueFd socket, ipc::PortOptions options, std::u
 }
 
 coro::Task<void> measure(benchmark::State* state, Case what) {
-  auto sockets = ipc::Port::socket_pair();
+  auto sockets = ipc::Port::end_pair();
   if (!sockets.ok()) co_return state->SkipWithError("no sockets");
   ipc::PortOptions options;
   std::unique_ptr<ipc::Port> sender;
   std::unique_ptr<ipc::Port> receiver;
   coro::Scope scope;
-  scope.spawn(open(std::move(sockets->first), options, &sender));
+  scope.spawn(open(sockets->first.take_socket(), options, &sender));
   options.trust = what.trust;
-  scope.spawn(open(std::move(sockets->second), options, &receiver));
+  scope.spawn(open(sockets->second.take_socket(), options, &receiver));
   co_await scope.join();
   if (sender == nullptr || receiver == nullptr) co_return state->SkipWithError("no link");
   const bool block = what.kind == Kind::kBlock || what.kind == Kind::kBlockStable;
