@@ -1,0 +1,15 @@
+// The floors: the least that each case can cost, each written in the plainest way that is fast.
+#pragma once
+
+#include <cstddef>
+#include <vector>
+
+#include "wharf/perf/contest/contest.h"
+
+namespace wharf::perf {
+
+inline constexpr std::size_t kPayloadBytesMax = 1 << 20;
+
+std::vector<Entry> ring_entries();
+
+}  // namespace wharf::perf
