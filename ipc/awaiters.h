@@ -15,43 +15,47 @@
 
 namespace wharf::ipc {
 
-class [[nodiscard]] SendAwaiter final : private detail::Sender {
+class [[nodiscard]] SendAwaiter final {
  public:
   // `starter`: what is sent begins a call of its, else null.
-  SendAwaiter(shm::Ref<detail::Link> link, detail::Outgoing what, std::int64_t deadline_ns,
+  SendAwaiter(shm::Ref<detail::Link> link, detail::Outgoing&& what, std::int64_t deadline_ns,
               detail::Caller* starter = nullptr)
       : link_(std::move(link)), deadline_ns_(deadline_ns) {
-    outgoing = std::move(what);
-    caller = starter;
+    sender_.emplace(std::move(what), starter);
   }
-  // Has failed before it began.
-  explicit SendAwaiter(Status refusal) { result = std::move(refusal); }
+  // It is over: the message was sent at once, or refused.
+  explicit SendAwaiter(Status result) noexcept : result_(std::move(result)) {}
 
-  bool await_ready() { return !link_ || link_->try_send(*this); }
+  bool await_ready() { return !sender_.has_value() || link_->try_send(*sender_); }
   template <class Promise>
   bool await_suspend(std::coroutine_handle<Promise> handle) noexcept {
     link_->look_out();
-    return suspend_until(handle, link_->senders(*this), deadline_ns_);
+    return sender_->suspend_until(handle, link_->senders(*sender_), deadline_ns_);
   }
-  Status await_resume() { return sent || !result.ok() ? std::move(result) : link_->gave_up(*this, "send"); }
+  Status await_resume() {
+    if (!sender_.has_value()) return std::move(result_);
+    if (sender_->sent || !sender_->result.ok()) return std::move(sender_->result);
+    return link_->gave_up(*sender_, "send");
+  }
 
  private:
   shm::Ref<detail::Link> link_;
   std::int64_t deadline_ns_ = 0;
+  Status result_;
+  std::optional<detail::Sender> sender_;  // none: it is over
 };
 
 // As an object that is named by a call, so that it may stand inside a co_await (GCC PR 99576).
-inline SendAwaiter send_outgoing(shm::Ref<detail::Link> link, detail::Outgoing what, std::int64_t deadline_ns,
+inline SendAwaiter send_outgoing(shm::Ref<detail::Link> link, detail::Outgoing&& what, std::int64_t deadline_ns,
                                  detail::Caller* starter = nullptr) {
   return {std::move(link), std::move(what), deadline_ns, starter};
 }
 
 class [[nodiscard]] CallAwaiter final : private detail::Sender, private detail::Caller {
  public:
-  CallAwaiter(shm::Ref<detail::Link> link, Message request, std::int64_t deadline_ns)
-      : link_(std::move(link)), deadline_ns_(deadline_ns) {
-    outgoing.message = std::move(request);
-    caller = this;
+  CallAwaiter(shm::Ref<detail::Link> link, Message&& request, std::int64_t deadline_ns)
+      : Sender(detail::Outgoing{.message = std::move(request)}, this), link_(std::move(link)),
+        deadline_ns_(deadline_ns) {
     awaits_reply = true;
   }
   ~CallAwaiter() {

@@ -110,7 +110,7 @@ Message& Message::append(PayloadFile payload) {
 }
 
 Message& Message::append_blocks_of(Message& other) {
-  absl::InlinedVector<Piece, 1> left;
+  detail::Few<Piece> left;
   for (Piece& piece : other.pieces_) {
     (piece.kind() == Piece::Kind::kPlain ? left : pieces_).push_back(std::move(piece));
   }
@@ -137,6 +137,10 @@ StatusOr<PortEnd> Message::take_port(std::size_t index) {
 
 SendAwaiter Message::reply(Message answer) {
   if (!obligation_) return SendAwaiter(absl::InvalidArgumentError("reply: no request, or answered already"));
+  if (obligation_.borrow_link().send_at_once(answer, shm::kFlagReply, obligation_.stream())) {
+    obligation_.settle();
+    return SendAwaiter(Status());
+  }
   detail::Outgoing outgoing{.message = std::move(answer)};
   outgoing.flags |= shm::kFlagReply;
   outgoing.stream = obligation_.stream();

@@ -21,9 +21,9 @@
 #include <string_view>
 #include <utility>
 
-#include "absl/container/inlined_vector.h"
 #include "wharf/coro/task.h"
 #include "wharf/ipc/detail/fd_list.h"
+#include "wharf/ipc/detail/few.h"
 #include "wharf/ipc/detail/obligation.h"
 #include "wharf/ipc/detail/small_bytes.h"
 #include "wharf/ipc/payload_file.h"
@@ -49,7 +49,8 @@ class SocketTransport;
 
 class Message {
  public:
-  Message() noexcept = default;
+  // Not defaulted: Message() would then clear all of its bytes first.
+  Message() noexcept {}  // NOLINT(modernize-use-equals-default)
   explicit Message(std::uint32_t type) noexcept : type_(type) {}
   // The bytes are borrowed until the send, call or reply that takes the message is done.
   Message(std::uint32_t type, std::string_view payload) : type_(type) { append(payload); }
@@ -169,7 +170,7 @@ class Message {
   std::uint64_t stream_ = 0;
   std::int64_t deadline_ns_ = 0;
   detail::SmallBytes head_;   // the inline part of a received message; precedes the pieces
-  absl::InlinedVector<Piece, 1> pieces_;
+  detail::Few<Piece> pieces_;
   detail::Fds fds_;
   detail::Obligation obligation_;
 };

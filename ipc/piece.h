@@ -56,6 +56,8 @@ class Piece {
   }
   std::size_t size_bytes() const noexcept { return bytes_; }
   Kind kind() const noexcept { return kind_; }
+  // Whether they are the caller's, in plain memory.
+  bool is_borrowed() const noexcept { return kind_ == Kind::kPlain && file_ == nullptr; }
   // Whether nobody else can change the bytes.
   bool stable() const noexcept { return kind_ != Kind::kPeerBlock; }
   bool guarded() const noexcept { return guarded_; }

@@ -62,7 +62,7 @@ class Port {
   // answered fail at the peer.
   ~Port() { link_->close(); }
 
-  // Sends one message. Completes when the peer's ring or kernel holds all of it, not when the peer has read it.
+  // Sends one message: tries to when it is called, and when it is awaited waits as long as it has to. Completes when the peer's ring or kernel holds all of it, not when the peer has read it.
   //
   // Units:     payload 0..message_bytes_max bytes, in at most 256 blocks; at most 16 fds, among them one for each part
   //            that is a file, or is too large for half of the arena.
@@ -79,6 +79,7 @@ class Port {
   //            until the first fragment is out; after that the result is that of the send.
   // Cost:      no allocation; no system call unless the peer sleeps, or fds go along.
   SendAwaiter send(Message message, WaitOptions options = {}) {
+    if (link_->send_at_once(message)) return SendAwaiter(Status());
     return {link_, {.message = std::move(message)}, options.deadline_ns};
   }
 

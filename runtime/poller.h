@@ -32,6 +32,10 @@ class Poller : private detail::ListNode<detail::HotTag>,
   // Looks for work, without a system call. True: it made something ready, or moved data.
   virtual bool poll() noexcept = 0;
 
+  // Whether poll() may find something: a look at memory, and no more. While the reactor spins it glances many times
+  // between two polls, so that what comes is seen at once; what a glance does not see waits for the next poll.
+  virtual bool glance() const noexcept { return true; }
+
   // Announces the sleep to the peer, then checks again. True: the poller is cold from here on, and its
   // doorbell will ring. False: work came; it stays hot, and nobody will ring.
   virtual bool prepare_sleep() noexcept = 0;

@@ -14,6 +14,10 @@ namespace {
 // many rounds of spinning.
 constexpr std::uint32_t kLookPeriod = 32;
 
+// While it spins it glances so many times at most at its pollers between two looks at everything else: for about half a
+// microsecond.
+constexpr std::uint32_t kGlanceCountMax = 16;
+
 // A poller that brought nothing for so many turns becomes cold. By then it has cost about what the ring
 // costs that makes it hot again: a few microseconds.
 constexpr std::uint32_t kIdleTurnsMax = 256;
@@ -164,13 +168,14 @@ bool Reactor::spin(std::int64_t& idle_since_ns) noexcept {
   ++counters_.spins;
   std::int64_t limit_ns = 0;
   for (;;) {
+    since_look_count_ += glance();
     if (poll_hot(0)) {
       ++counters_.spin_hits;
       spin_policy_.caught();
       return true;
     }
     if (backend_->poll() != 0 || !nothing_to_do()) return true;
-    if (++since_look_count_ >= kLookPeriod) {
+    if (since_look_count_ >= kLookPeriod) {
       if (limit_ns == 0) {
         look_at_clock();
         idle_since_ns = now_ns_;
@@ -186,8 +191,18 @@ bool Reactor::spin(std::int64_t& idle_since_ns) noexcept {
       }
       if (!may_spin()) return false;
     }
+  }
+}
+
+// Until a hot poller has something, or it is time to look at everything. Returns how many times it glanced.
+std::uint32_t Reactor::glance() noexcept {
+  for (std::uint32_t i = 0; i < kGlanceCountMax; ++i) {
+    for (Poller* poller = hot_.first(); poller != nullptr; poller = hot_.next(*poller)) {
+      if (poller->glance()) return i;
+    }
     detail::cpu_relax();
   }
+  return kGlanceCountMax;
 }
 
 bool Reactor::may_spin() noexcept {

@@ -154,6 +154,7 @@ class Reactor final : public coro::Executor {
   void rest() noexcept;
   bool spin(std::int64_t& idle_since_ns) noexcept;
   bool prepare_sleep() noexcept;
+  std::uint32_t glance() noexcept;
   bool may_spin() noexcept;
   bool poll_hot(std::uint32_t turn_count) noexcept;
   void age(Poller& poller) noexcept;

@@ -123,7 +123,7 @@ void Lane::shrink(OwnBlock& block, std::size_t bytes) noexcept {
 
 std::optional<std::size_t> Lane::collect() noexcept {
   ReleaseReader& returned = peer_->returned;
-  if (!returned.readable() && lent_.lent_count() == 0) return 0;
+  if (!returned.readable() && !collectable()) return 0;
   if (returned.refresh(lent_.lent_count()) != nullptr) return std::nullopt;
   std::size_t count = 0;
   while (returned.readable()) {

@@ -93,6 +93,8 @@ class Lane final : public RefCounted {
   // True if the peer says that it returned more than it holds. collect() does not look while nothing is lent, which is
   // most of the time: so this is asked before a sleep, and at the end.
   bool returned_too_much() noexcept { return peer_->returned.refresh(lent_.lent_count()) != nullptr; }
+  // Whether collect() would find something, as far as a look tells that orders nothing.
+  bool collectable() const noexcept { return lent_.lent_count() != 0 && peer_->returned.changed(); }
   // True if collect() would find something. Ordered for the sleep protocol.
   bool collectable_before_sleep() noexcept;
   // The peer has sent one of our blocks back as payload: it is ours again. Null if it was not lent, or is smaller.

@@ -31,7 +31,7 @@ class ReleaseWriter {
   bool publish() noexcept {
     if (returned_ == published_) return false;
     published_ = returned_;
-    own_.returned.store(returned_, std::memory_order_seq_cst);  // S2 of sleep.h
+    own_.returned.store(returned_, std::memory_order_release);  // S2 of sleep.h
     return true;
   }
   bool unpublished() const noexcept { return returned_ != published_; }
@@ -58,6 +58,8 @@ class ReleaseReader {
   // Re-reads how far the peer is, ordered for the sleep protocol. `lent_count` is how many blocks it holds now, which
   // is what it may return at most.
   Violation refresh(std::size_t lent_count) noexcept;
+  // Whether refresh() would find more.
+  bool changed() const noexcept { return peer_.returned.load(std::memory_order_relaxed) != tail_; }
   bool readable() const noexcept { return tail_ != peer_returned_; }
   // The next token, or nothing if its reserved bytes are not zero. Precondition: readable(). Read once: the entry may
   // change afterwards.

@@ -10,8 +10,8 @@
 // Producer                                           Consumer
 //   P1 consumed.load(acquire)    <- C3                 C1 published.load(acquire; seq_cst when about to sleep) <- P3
 //   P2 write the cells                                 C2 copy each header once, check the copy, use the copy
-//   P3 published.store(seq_cst)  -> C1                 C3 consumed.store(seq_cst) -> P1
-// The stores are seq_cst for the sleep protocol alone (sleep.h); release would do for the data.
+//   P3 published.store(release)  -> C1                 C3 consumed.store(release) -> P1
+// The sleep protocol needs more order than that, once for many stores: sleep.h, S4.
 //
 // A request that lies in the ring can be taken back:
 //   Producer                                          Consumer, for each request
@@ -27,7 +27,10 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 
+#include "wharf/runtime/base/check.h"
+#include "wharf/runtime/detail/cpu_relax.h"
 #include "wharf/shm/format.h"
 
 namespace wharf::shm {
@@ -112,6 +115,10 @@ class RingReader {
   bool claim_retracted() noexcept;
   void pop() noexcept;
 
+  // Whether peek() would find something, as far as a look tells that orders nothing.
+  bool readable() const noexcept {
+    return tail_ != peer_published_ || peer_.published.load(std::memory_order_relaxed) != peer_published_;
+  }
   // True if peek() would not say kEmpty. Ordered for the sleep protocol (C1).
   bool readable_before_sleep() noexcept;
 
@@ -139,5 +146,106 @@ class RingReader {
   std::uint64_t record_cells_ = 0;  // of the record that peek() showed
   Violation violation_ = nullptr;
 };
+
+// ---- What runs for each record ----
+
+// How far ahead cells are asked for: a line takes 30 to 250 ns from one core to another, and a small record 20 to handle.
+inline constexpr std::uint64_t kPrefetchCells = 16;
+// As many as the record has, so that none is left out; of a large one the first, and the processor goes on by itself.
+inline constexpr std::uint64_t prefetch_count(std::uint64_t cells) noexcept { return cells < 4 ? cells : 4; }
+
+inline std::byte* RingWriter::reserve(std::size_t cells) noexcept {
+  const std::uint64_t cell_count = cell_mask_ + 1;
+  WHARF_DCHECK(cells <= cell_count / 2, "R4");
+  const std::uint64_t at = head_ & cell_mask_;
+  const std::uint64_t to_end = cell_count - at;
+  const std::uint64_t pad = cells <= to_end ? 0 : to_end;
+  if (head_ + pad + cells - peer_consumed_ > cell_count) {
+    if (!refresh() || head_ + pad + cells - peer_consumed_ > cell_count) return nullptr;
+  }
+  reserved_pad_cells_ = pad;
+  reserved_cells_ = cells;
+  return ring_ + ((at + pad) & cell_mask_) * kCellBytes;
+}
+
+inline std::uint64_t RingWriter::commit() noexcept {
+  if (reserved_pad_cells_ != 0) {
+    RecordHeader pad{};
+    pad.kind = RecordKind::kPad;
+    std::memcpy(ring_ + (head_ & cell_mask_) * kCellBytes, &pad, sizeof(pad));
+  }
+  const std::uint64_t position = head_ + reserved_pad_cells_;
+  head_ = position + reserved_cells_;
+  // The lines ahead that the peer has left, while these are still on their way to it.
+  for (std::uint64_t ahead = head_ + kPrefetchCells, i = 0; i < prefetch_count(reserved_cells_); ++i, ++ahead) {
+    if (ahead - peer_consumed_ <= cell_mask_) runtime::detail::prefetch_for_write(ring_ + (ahead & cell_mask_) * kCellBytes);
+  }
+  reserved_pad_cells_ = reserved_cells_ = 0;
+  return position;
+}
+
+inline bool RingWriter::publish() noexcept {
+  if (head_ == published_) return false;
+  published_ = head_;
+  own_.published.store(head_, std::memory_order_release);  // P3 -> C1; S2 of sleep.h
+  return true;
+}
+
+inline Violation RingReader::check(const RecordHeader& header, std::size_t cells_to_end) const noexcept {
+  if (header.kind < RecordKind::kMessage || header.kind > kRecordKindLast) return "record.kind";
+  if ((header.flags & ~kFlagsKnown) != 0) return "record.flags";
+  if (header.retracted > 1) return "record.retracted";
+  if (header.fds_sequence != 0 && header.fd_count == 0) return "record.fds_sequence";
+  if (header.fd_count > kFdCountMax) return "record.fd_count";
+  if (header.block_count > kBlockCountMax) return "record.block_count";
+  if (header.inline_bytes > inline_bytes_max_) return "record.inline_bytes";
+  if (header.kind == RecordKind::kPad) return nullptr;
+  if (record_cells(header.block_count, header.inline_bytes) > cells_to_end) return "record size";
+  return nullptr;
+}
+
+inline RingReader::Next RingReader::peek(RecordView& record) noexcept {
+  if (violation_ != nullptr) return Next::kViolation;
+  while (true) {
+    if (tail_ == peer_published_) {
+      if (!refresh(std::memory_order_acquire)) return Next::kViolation;
+      if (tail_ == peer_published_) return Next::kEmpty;
+    }
+    const std::uint64_t at = tail_ & cell_mask_;
+    const std::byte* cell = ring_ + at * kCellBytes;
+    std::memcpy(&record.header, cell, sizeof(RecordHeader));  // C2: read once
+    const std::uint64_t to_end = cell_mask_ + 1 - at;
+    const std::uint64_t available = peer_published_ - tail_;
+    if (Violation what = check(record.header, to_end < available ? to_end : available); what != nullptr) {
+      return fail(what);
+    }
+    if (record.header.kind == RecordKind::kPad) {
+      // A pad never stands alone: it is published together with the record that it makes room for.
+      if (to_end >= available) return fail("record.kind");
+      tail_ += to_end;
+      continue;
+    }
+    record_cells_ = record_cells(record.header.block_count, record.header.inline_bytes);
+    // Never a line that the peer may still be writing.
+    for (std::uint64_t ahead = kPrefetchCells, i = 0; i < prefetch_count(record_cells_) && ahead < available; ++i, ++ahead) {
+      __builtin_prefetch(ring_ + ((tail_ + ahead) & cell_mask_) * kCellBytes);
+    }
+    record.descriptors = cell + sizeof(RecordHeader);
+    record.inline_bytes = record.descriptors + record.header.block_count * sizeof(BlockDescriptor);
+    return Next::kRecord;
+  }
+}
+
+inline void RingReader::pop() noexcept {
+  tail_ += record_cells_;
+  record_cells_ = 0;
+}
+
+inline bool RingReader::publish() noexcept {
+  if (tail_ == consumed_) return false;
+  consumed_ = tail_;
+  own_.consumed.store(tail_, std::memory_order_release);  // C3 -> P1; S2 of sleep.h
+  return true;
+}
 
 }  // namespace wharf::shm

@@ -4,22 +4,25 @@
 // wants to be woken in its low bits:  bit 0: asleep, or about to be · bits 1-3: Want · the rest counts the sleeps.
 //
 // Sleeper (the owner)                                 Ringer (the peer)
-//   S1 sleep.store(odd epoch | wants, seq_cst)          S2 the news: published, consumed or returned.store(seq_cst)
-//   S3 load what is wanted, seq_cst                     S4 sleep.load(seq_cst)
+//   S1 sleep.store(odd epoch | wants, seq_cst)          S2 the news: published, consumed or returned.store(release)
+//   S3 load what is wanted, seq_cst                     S4 fence(seq_cst), then sleep.load
 //   S5 sleep only if S3 found nothing                   S6 asleep, wants it, not rung for this epoch: ring
 //
-// No wake is lost: suppose the sleeper sleeps with news unseen. Then S3 read the word before S2 wrote it, so in the
-// single order of seq_cst operations S1 < S3 < S2 < S4, and S4 saw this sleep's word or a later one. If it saw this one,
+// No wake is lost: suppose the sleeper sleeps with news unseen. Then S3 read the word as it was before S2, which the fence
+// of S4 comes behind; so in the single order of seq_cst operations ([atomics.order]) S1 < S3 < fence, and the load
+// of S4 saw this sleep's word or a later one. If it saw this one,
 // S6 rang, for this epoch, after S1; the doorbell stays readable until the sleeper looks, so it does not sleep on. If it
 // saw a later one, the sleeper had woken in between. A ring that the kernel refused does not mark the epoch as rung, so it
 // stays owed and is tried again.
 // One wake per sleep: S6 rings once per epoch, and an epoch is one sleep.
 // tests/model/sleep.pml is this protocol step by step, searched exhaustively; without S3, or with S4 before S2, it fails.
 //
-// Cost:    one locked store per sleep, and one per batch of news (2.4 ns each).
+// Cost:    one locked store per sleep, and one fence per turn with news. Both drain the store buffer, which takes longer the
+//          more lines are on their way to another core: so news may be published many times, and is followed by one S4.
 // Threads: each object belongs to one thread.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 
 #include "wharf/shm/format.h"
@@ -73,7 +76,8 @@ class Ringer {
 
   // S4 and S6: true if the peer must be rung for news of the kind `want`. Call after S2; then ring, and call rung().
   bool must_ring(std::uint64_t want) noexcept {
-    const std::uint64_t word = peer_.sleep.load(std::memory_order_seq_cst);  // S4
+    std::atomic_thread_fence(std::memory_order_seq_cst);  // S4
+    const std::uint64_t word = peer_.sleep.load(std::memory_order_relaxed);
     seen_ = word & Sleeper::kEpochMask;
     return (word & Sleeper::kAsleep) != 0 && (word & want) != 0 && seen_ != rung_;
   }

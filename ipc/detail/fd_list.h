@@ -7,7 +7,7 @@
 #include <cstddef>
 #include <utility>
 
-#include "absl/container/inlined_vector.h"
+#include "wharf/ipc/detail/few.h"
 #include "wharf/runtime/base/unique_fd.h"
 #include "wharf/runtime/close_elsewhere.h"
 
@@ -17,15 +17,11 @@ class Fds {
  public:
   Fds() noexcept = default;
   explicit Fds(bool close_elsewhere) noexcept : close_elsewhere_(close_elsewhere) {}
-  Fds(Fds&& other) noexcept
-      : fds_(std::move(other.fds_)), close_elsewhere_(other.close_elsewhere_) {
-    other.fds_.clear();
-  }
+  Fds(Fds&& other) noexcept = default;
   Fds& operator=(Fds&& other) noexcept {
     if (this == &other) return *this;
     clear();
     fds_ = std::move(other.fds_);
-    other.fds_.clear();
     close_elsewhere_ = other.close_elsewhere_;
     return *this;
   }
@@ -44,10 +40,11 @@ class Fds {
   Fds split_off(std::size_t index) {
     Fds tail(close_elsewhere_);
     for (std::size_t i = index; i < fds_.size(); ++i) tail.push_back(std::move(fds_[i]));
-    fds_.resize(index);
+    fds_.shrink(index);
     return tail;
   }
   void clear() noexcept {
+    if (fds_.empty()) return;
     if (close_elsewhere_) {
       for (runtime::UniqueFd& fd : fds_) runtime::close_elsewhere(std::move(fd));
     }
@@ -55,7 +52,7 @@ class Fds {
   }
 
  private:
-  absl::InlinedVector<runtime::UniqueFd, 2> fds_;
+  Few<runtime::UniqueFd> fds_;
   bool close_elsewhere_ = false;
 };
 

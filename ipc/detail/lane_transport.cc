@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <new>
 #include <string>
 #include <utility>
 
@@ -23,7 +24,8 @@ LaneTransport::LaneTransport(shm::Ref<shm::Lane> lane, PacketSocket& socket, con
       lane_(std::move(lane)),
       socket_(socket),
       limits_{std::min(limits.inline_bytes_max, shm::kInlineBytesMax), limits.message_bytes_max,
-              limits.turn_bytes_max} {}
+              limits.turn_bytes_max},
+      inline_bytes_max_(std::min(limits_.inline_bytes_max, limits_.message_bytes_max)) {}
 
 Transport::Sent LaneTransport::send_fds(std::span<const int> fds) {
   ++counters_.socket_sends;
@@ -45,6 +47,56 @@ Transport::Sent LaneTransport::reserve(std::size_t cells, std::byte*& at) {
   if (writer.violation() == nullptr) return Sent::kNoSpace;
   violation(writer.violation());
   return Sent::kBroken;
+}
+
+// The frequent kinds: nothing, or one plain part that fits the record, or one loan of this port's arena.
+bool LaneTransport::send_at_once(Message& message, std::uint8_t flags, std::uint64_t stream) {
+  if (!message.fds_.empty() || message.part_count() > 1 || !lane_->arena().retired().empty()) return false;
+  Piece* const piece = message.pieces_.empty() ? nullptr : message.pieces_.data();
+  const bool block = piece != nullptr && piece->kind() == Piece::Kind::kOwnBlock;
+  std::span<const std::byte> plain;
+  if (block) {
+    if (piece->lane() != lane_.get() || piece->size_bytes() > limits_.message_bytes_max ||
+        lane_->unannounced() != nullptr || lane_->lent().available() == 0) {
+      return false;
+    }
+  } else {
+    if (piece != nullptr && !piece->is_borrowed()) return false;
+    plain = piece != nullptr ? piece->bytes() : message.head_.bytes();
+    if (plain.size() > inline_bytes_max_) return false;
+  }
+  std::byte* at = lane_->writer().reserve(shm::record_cells(block ? 1 : 0, plain.size()));
+  if (at == nullptr) return false;
+
+  // In place: a copy of small fields by wide moves would wait for each of them.
+  ::new (at) shm::RecordHeader{
+      .kind = shm::RecordKind::kMessage,
+      .flags = flags,
+      .fd_count = 0,
+      .retracted = 0,
+      .block_count = static_cast<std::uint16_t>(block ? 1 : 0),
+      .inline_bytes = static_cast<std::uint16_t>(plain.size()),
+      .type = message.type_,
+      .fds_sequence = 0,
+      .stream = stream,
+      .deadline_ns = message.deadline_ns_,
+  };
+  at += sizeof(shm::RecordHeader);
+  if (block) {
+    std::size_t fd_count = 0;
+    counters_.bytes_sent += piece->size_bytes();
+    const shm::BlockDescriptor descriptor = describe(*piece, fd_count);
+    std::memcpy(at, &descriptor, sizeof(descriptor));
+  } else if (!plain.empty()) {
+    std::memcpy(at, plain.data(), plain.size());
+    counters_.bytes_sent += plain.size();
+    ++counters_.parts_inline;
+    counters_.bytes_copied_inline += plain.size();
+  }
+  lane_->writer().commit();
+  ++counters_.messages_sent;
+  ++counters_.sent_shared_memory;
+  return true;
 }
 
 Transport::Sent LaneTransport::try_send(Outgoing& outgoing) {
@@ -199,7 +251,7 @@ Transport::Got LaneTransport::take_message(const shm::RecordView& record, Messag
   if (header.fd_count != 0 && !take_fds(header, message.fds_)) return Got::kBroken;
   message.head_ = SmallBytes({record.inline_bytes, header.inline_bytes});
   if (header.block_count != 0 && !take_payload(record, message)) return Got::kBroken;
-  if (rules_.refuses_overlap && header.block_count > 1 && overlap(message.pieces_)) {
+  if (rules_.refuses_overlap && header.block_count > 1 && overlap(std::span(message.pieces_.begin(), message.pieces_.end()))) {
     return violation("descriptor: overlaps another of its message");
   }
   const std::size_t bytes = message.size_bytes();

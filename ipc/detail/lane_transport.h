@@ -28,6 +28,7 @@ class LaneTransport final : public Transport {
                 PortCounters& counters) noexcept;
 
   bool takes_turns(const Outgoing& outgoing) const noexcept override;
+  bool send_at_once(Message& message, std::uint8_t flags, std::uint64_t stream) override;
   Sent try_send(Outgoing& outgoing) override;
   Got try_receive(Message& message) override;
   bool retract(std::uint64_t position, std::uint64_t stream) override;
@@ -81,6 +82,7 @@ class LaneTransport final : public Transport {
   const shm::Ref<shm::Lane> lane_;
   PacketSocket& socket_;
   const Limits limits_;
+  const std::size_t inline_bytes_max_;  // of a message that is one record
   // Of files whose records the peer may not have read yet; the last of these records.
   std::size_t unread_file_bytes_ = 0;
   std::uint64_t last_file_position_ = 0;

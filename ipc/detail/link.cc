@@ -160,6 +160,7 @@ bool Link::poll() noexcept {
     drain_and_end();  // T2
     return true;
   }
+  if (only_receives()) return receive_waiting() || ended();
   bool any = false;
   // The watch has spoken. Whoever finds no room once more asks afresh: the kernel may have refused for want of memory of
   // its own (ENOBUFS), with room in the socket, and does not say when that is over.
@@ -175,6 +176,19 @@ bool Link::poll() noexcept {
   socket_writable_ = false;
   any |= receive_waiting();
   return any || ended();
+}
+
+// Most turns of most links: nothing waits to be sent, nothing is lent, and neither the socket nor a timer has said anything.
+bool Link::only_receives() const noexcept {
+  return lane_ && !wants_to_send() && borrowers_.empty() && owed_ring_ == 0 && lane_->lent().lent_count() == 0 &&
+         !arena_idle_due_ && !socket_readable_ && !socket_writable_ && writable_watch_ == nullptr;
+}
+
+bool Link::glance() const noexcept {
+  if (!lane_) return false;  // the socket's watch tells
+  if (lane_->reader().readable()) return true;
+  return (wants_to_send() || !borrowers_.empty()) &&
+         (lane_->writer().freed_before_sleep() || lane_->collectable());
 }
 
 bool Link::wants_to_send() const noexcept {
@@ -219,11 +233,15 @@ runtime::Poller::Spinning Link::spinning() const noexcept {
 
 void Link::publish_early() noexcept {
   if (!lane_) return;
-  // Within a turn news gathers, for one store and at most one ring; but a peer that is awake starts on a large batch.
+  // Within a turn news gathers, for few stores and at most one ring; but a peer that is awake starts on the first of it at
+  // once, and on each large batch.
   constexpr std::size_t kBatchCells = 32;
   shm::RingWriter& writer = lane_->writer();
   shm::RingReader& reader = lane_->reader();
-  if (writer.unpublished_cells() >= kBatchCells && writer.publish()) owed_ring_ |= shm::kWantMessages;
+  if (writer.unpublished_cells() >= (published_early_ ? kBatchCells : 1) && writer.publish()) {
+    owed_ring_ |= shm::kWantMessages;
+    published_early_ = true;
+  }
   if (reader.unpublished_cells() >= kBatchCells && reader.publish()) owed_ring_ |= shm::kWantSpace;
   reactor_.flush_later(*this);
 }
@@ -231,6 +249,7 @@ void Link::publish_early() noexcept {
 void Link::flush() noexcept {
   if (ended() || !lane_) return;
   std::uint64_t news = std::exchange(owed_ring_, 0);
+  published_early_ = false;
   if (lane_->writer().publish()) news |= shm::kWantMessages;
   if (lane_->reader().publish()) news |= shm::kWantSpace;
   if (lane_->publish_releases()) news |= shm::kWantMemory;

@@ -38,8 +38,11 @@ inline constexpr std::size_t kErrorTextBytesMax = 512;
 
 // A task that sends a message.
 struct Sender : PortWait {
+  // `starter`: the caller of the request that the message begins, or null.
+  Sender(Outgoing&& what, Caller* starter) noexcept : outgoing(std::move(what)), caller(starter) {}
+
   Outgoing outgoing;
-  Caller* caller = nullptr;    // of the request that the message begins
+  Caller* caller;
   bool awaits_reply = false;  // the task goes on waiting, for the reply
   bool large = false;         // it moves in several turns
   bool sent = false;
@@ -77,6 +80,9 @@ class Link final : public shm::RefCounted, private runtime::Poller, private shm:
   // Says goodbye if there is room, and ends the link.
   void close() noexcept;
 
+  // Sends the message as one record, if it is of the plain and frequent kinds, and nothing at all stands in the way: of a
+  // request or reply with its flags and stream. False: nothing has happened; a Sender finds out what is to be done.
+  bool send_at_once(Message& message, std::uint8_t flags = 0, std::uint64_t stream = 0);
   // Each tries at once. True: it is over, in success or failure. False: add the waiter to the list and call look_out().
   bool try_send(Sender& sender);
   bool try_receive(Receiver& receiver);
@@ -133,6 +139,7 @@ class Link final : public shm::RefCounted, private runtime::Poller, private shm:
 
   // runtime::Poller
   bool poll() noexcept override;
+  bool glance() const noexcept override;
   bool prepare_sleep() noexcept override;
   void flush() noexcept override;
   Spinning spinning() const noexcept override;
@@ -157,7 +164,8 @@ class Link final : public shm::RefCounted, private runtime::Poller, private shm:
   Transport::Got take(Message& message);
   bool accept(Transport::Got got, Message& message);
   void check_progress() noexcept;
-  void dispatch(Message message);
+  void dispatch(Message&& message);
+  bool only_receives() const noexcept;
   bool wants_messages() const noexcept;
   bool wants_to_send() const noexcept;
 
@@ -215,6 +223,7 @@ class Link final : public shm::RefCounted, private runtime::Poller, private shm:
   std::uint64_t send_wants_ = 0;  // shm::Want: what the first sender, and notes, found too little of
   std::uint64_t memory_turns_ = 0;  // given out
   std::uint64_t owed_ring_ = 0;  // published, and not rung for yet
+  bool published_early_ = false;  // in this turn
   std::size_t message_bytes_max_ = 0;
   std::uint32_t peer_stream_window_ = 1;
   bool socket_readable_ = false;

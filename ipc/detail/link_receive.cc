@@ -15,10 +15,9 @@ bool Link::try_receive(Receiver& receiver) {
   }
   if (ended() || fin_received_) return true;
   if (!receivers_.empty() || turn_messages_left_ == 0) return false;
-  Message message;
-  const Got got = take(message);
-  if (got == Got::kMessage) receiver.message.emplace(std::move(message));
-  return got == Got::kMessage || ended() || fin_received_;
+  if (take(receiver.message.emplace()) == Got::kMessage) return true;
+  receiver.message.reset();
+  return ended() || fin_received_;
 }
 
 // Takes the next message for receive(), and handles what is none. On kFin, kEnd and kBroken the link knows already.
@@ -90,16 +89,27 @@ bool Link::receive_waiting() {
   bool any = false;
   while (wants_messages() && turn_messages_left_ != 0 && !ended()) {
     const std::uint32_t left = turn_messages_left_;
-    Message message;
-    const Got got = take(message);
+    Got got = Got::kEmpty;
+    if (receivers_.empty()) {
+      Message message;
+      got = take(message);
+      if (got == Got::kMessage) parked_.push(std::move(message));
+    } else {
+      auto& receiver = *static_cast<Receiver*>(receivers_.first());
+      got = take(receiver.message.emplace());
+      if (got == Got::kMessage) {
+        receivers_.resume(receiver);
+      } else {
+        receiver.message.reset();
+      }
+    }
     any |= turn_messages_left_ != left;
     if (got != Got::kMessage) break;
-    dispatch(std::move(message));
   }
   return any;
 }
 
-void Link::dispatch(Message message) {
+void Link::dispatch(Message&& message) {
   if (receivers_.empty()) {
     parked_.push(std::move(message));
     return;

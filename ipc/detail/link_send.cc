@@ -10,6 +10,14 @@
 namespace wharf::ipc::detail {
 using Sent = Transport::Sent;
 
+bool Link::send_at_once(Message& message, std::uint8_t flags, std::uint64_t stream) {
+  if (ended() || fin_sent_ || turn_messages_left_ == 0 || !senders_.empty()) return false;
+  if (!transport_->send_at_once(message, flags, stream)) return false;
+  --turn_messages_left_;
+  publish_early();
+  return true;
+}
+
 bool Link::try_send(Sender& sender) {
   if (ended()) {
     sender.result = status_;

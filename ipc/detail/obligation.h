@@ -29,6 +29,8 @@ class Obligation {
 
   explicit operator bool() const noexcept { return link_ != nullptr; }
   std::uint64_t stream() const noexcept { return stream_; }
+  // Precondition: something is owed.
+  Link& borrow_link() const noexcept { return *link_; }
   // The link that the answer goes through. Precondition: something is owed.
   shm::Ref<Link> link() const noexcept;
   // The answer has been sent: nothing is owed any more. Precondition: something was.

@@ -22,9 +22,7 @@ class PortWait : public coro::detail::Wait, private runtime::Timer {
   // Why the wait ended without success; OK if it did not.
   Status interruption(const char* operation) const;
 
- protected:
-  ~PortWait() = default;
-
+  // Suspends `handle` in `list`, until the deadline (0: none) at the latest. False: it goes on at once.
   template <class Promise>
   bool suspend_until(std::coroutine_handle<Promise> handle, coro::detail::WaitList& list,
                      std::int64_t deadline_ns) noexcept {
@@ -32,6 +30,9 @@ class PortWait : public coro::detail::Wait, private runtime::Timer {
     if (deadline_ns != 0) set(deadline_ns);
     return true;
   }
+
+ protected:
+  ~PortWait() = default;
 
  private:
   void on_expired() noexcept override {

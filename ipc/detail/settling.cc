@@ -156,7 +156,7 @@ Settling::Step Settling::fill(Target& target, std::span<const std::byte> source,
 }
 
 void Settling::finish(Message& message, PortCounters& counters) {
-  absl::InlinedVector<Piece, 1> pieces;
+  Few<Piece> pieces;
   const std::size_t head_count = message.head_count();
   auto target = targets_.begin();
   for (std::size_t i = 0; i < message.part_count(); ++i) {

@@ -24,16 +24,11 @@ class SmallBytes {
   explicit SmallBytes(std::size_t bytes) : bytes_(bytes) {
     if (bytes_ > kInPlaceBytes) data_ = static_cast<std::byte*>(coro::allocate_frame(bytes_));
   }
-  SmallBytes(SmallBytes&& other) noexcept
-      : bytes_(std::exchange(other.bytes_, 0)), data_(std::exchange(other.data_, nullptr)) {
-    if (data_ == nullptr && bytes_ != 0) std::memcpy(in_place_.data(), other.in_place_.data(), bytes_);
-  }
+  SmallBytes(SmallBytes&& other) noexcept { take(other); }
   SmallBytes& operator=(SmallBytes&& other) noexcept {
     if (this == &other) return *this;
     free();
-    bytes_ = std::exchange(other.bytes_, 0);
-    data_ = std::exchange(other.data_, nullptr);
-    if (data_ == nullptr && bytes_ != 0) std::memcpy(in_place_.data(), other.in_place_.data(), bytes_);
+    take(other);
     return *this;
   }
   ~SmallBytes() { free(); }
@@ -45,8 +40,18 @@ class SmallBytes {
 
  private:
   static constexpr std::size_t kInPlaceBytes = 64;
+  static constexpr std::size_t kStepBytes = 16;
 
   std::byte* data() noexcept { return data_ != nullptr ? data_ : in_place_.data(); }
+  // In few wide moves, where a copy of so many bytes is a call.
+  void take(SmallBytes& other) noexcept {
+    bytes_ = std::exchange(other.bytes_, 0);
+    data_ = std::exchange(other.data_, nullptr);
+    if (data_ != nullptr) return;
+    for (std::size_t at = 0; at < bytes_; at += kStepBytes) {
+      std::memcpy(in_place_.data() + at, other.in_place_.data() + at, kStepBytes);
+    }
+  }
   void free() noexcept {
     if (data_ != nullptr) coro::free_frame(data_, bytes_);
   }

@@ -51,6 +51,9 @@ class Transport {
     kRefused,   // never: Outgoing::refusal says why; nothing was sent, and the port stays usable
     kBroken,    // the link is done for: status() says why
   };
+  // Sends a message of a kind that takes no preparation, if there is room for it now. Once sent, a loan belongs to the
+  // peer. False: nothing has happened.
+  virtual bool send_at_once(Message& /*message*/, std::uint8_t /*flags*/, std::uint64_t /*stream*/) { return false; }
   // Whether the message is large: its bytes move in several turns.
   virtual bool takes_turns(const Outgoing& outgoing) const noexcept = 0;
   // Sends `outgoing`, or moves the next of its bytes, so many as one turn may. Once sent, its loans belong to the peer.

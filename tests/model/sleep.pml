@@ -1,9 +1,9 @@
 /*
  * The sleep protocol of shm/sleep.h: no wake is lost, and each sleep is rung for once at most.
  *
- * docs/models.md ties each step to its line in the code. Every access that takes part is seq_cst in the code, but for one
- * store: Sleeper::wake is relaxed, and so waits in a TSO store buffer until the process Memory empties it, or the next
- * seq_cst store does. The mutants 5 and 6 make another store as plain as that.
+ * docs/models.md ties each step to its line in the code. A store that is not seq_cst in the code (the news, and
+ * Sleeper::wake) waits in a TSO store buffer until the process Memory empties it, or the next seq_cst store or fence of
+ * its process waits for that. Mutant 5 makes another store as weak.
  *
  *   published, consumed_by_reader   ControlLines::published of the ringer, and what the sleeper has read of it
  *   sleep_word                      ControlLines::sleep of the sleeper: epoch * 2 + asleep
@@ -14,7 +14,7 @@
  * MUTANT 3: the sleeper looks before it announces (S3 before S1)
  * MUTANT 4: an epoch is taken as rung for although the kernel refused the ring
  * MUTANT 5: the sleeper announces with a plain store
- * MUTANT 6: the ringer publishes with a plain store
+ * MUTANT 6: the ringer looks at the sleep word without a fence before it
  * With any of them the model must fail; tests/model/model_check.py sees to it.
  */
 
@@ -83,15 +83,14 @@ active proctype Ringer() {
     if
     :: written < NEWS ->
       written++;
-#if MUTANT == 6
-      atomic { !published_waits -> published_waits = true; published_to = written }
-#else
-      published = written /* S2 */
-#endif
+      atomic { !published_waits -> published_waits = true; published_to = written } /* S2 */
     :: owed -> skip /* Link::flush tries again */
     fi;
     owed = false;
 #if MUTANT != 2
+#if MUTANT != 6
+    !published_waits; /* S4: the fence */
+#endif
     word = sleep_word; /* S4 */
 #endif
     if
