@@ -17,6 +17,13 @@
 
 namespace wharf::perf {
 
+inline constexpr std::size_t kSmallRingBytes = 64 * 1024;
+inline constexpr std::size_t kLargeRingBytes = 8 * 1024 * 1024;  // as large as a link's arena
+
+inline std::size_t ring_bytes(const Load& load) {
+  return load.payload_bytes > 1024 ? kLargeRingBytes : kSmallRingBytes;
+}
+
 class BareRing {
  public:
   // Units: slots of payload_bytes, as many as ring_bytes hold, at least two and a power of two.
@@ -34,6 +41,8 @@ class BareRing {
   BareRing(const BareRing&) = delete;
   BareRing& operator=(const BareRing&) = delete;
   ~BareRing() { ::munmap(lines_, sizeof(Lines) + slot_count_ * slot_bytes_); }
+
+  std::uint64_t slot_count() const noexcept { return slot_count_; }
 
   // ---- The producer ----
   // Where the next payload is to be written; null while the ring is full. What was written so far is then published.

@@ -10,6 +10,7 @@ namespace wharf::perf {
 
 inline constexpr std::size_t kPayloadBytesMax = 1 << 20;
 
-std::vector<Entry> ring_entries();
+std::vector<Entry> ring_entries();          // the ring polled
+std::vector<Entry> ring_eventfd_entries();  // the ring with bells
 
 }  // namespace wharf::perf

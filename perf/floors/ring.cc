@@ -1,35 +1,11 @@
 // `ring`: the bare ring polled, both sides awake. On one core a side that finds nothing gives the core up.
-#include <sched.h>
-
 #include "wharf/perf/contest/contest.h"
 #include "wharf/perf/floors/bare_ring.h"
 #include "wharf/perf/floors/floors.h"
-#include "wharf/runtime/detail/cpu_relax.h"
+#include "wharf/perf/floors/pause.h"
 
 namespace wharf::perf {
 namespace {
-
-constexpr std::size_t kSmallRingBytes = 64 * 1024;
-constexpr std::size_t kLargeRingBytes = 8 * 1024 * 1024;  // as large as a link's arena
-
-std::size_t ring_bytes(const Load& load) {
-  return load.payload_bytes > 1024 ? kLargeRingBytes : kSmallRingBytes;
-}
-
-class Pause {
- public:
-  explicit Pause(const Load& load) : yields_(load.placement != Placement::kSplit) {}
-  void operator()() const noexcept {
-    if (yields_) {
-      ::sched_yield();
-    } else {
-      runtime::detail::cpu_relax();
-    }
-  }
-
- private:
-  bool yields_;
-};
 
 class RingDuel : public Duel {
  public:

@@ -1,0 +1,26 @@
+// What a side that polls does when it finds nothing: it gives the core up if its peer may need that very core.
+#pragma once
+
+#include <sched.h>
+
+#include "wharf/perf/contest/load.h"
+#include "wharf/runtime/detail/cpu_relax.h"
+
+namespace wharf::perf {
+
+class Pause {
+ public:
+  explicit Pause(const Load& load) : yields_(load.placement != Placement::kSplit) {}
+  void operator()() const noexcept {
+    if (yields_) {
+      ::sched_yield();
+    } else {
+      runtime::detail::cpu_relax();
+    }
+  }
+
+ private:
+  bool yields_;
+};
+
+}  // namespace wharf::perf
