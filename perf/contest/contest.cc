@@ -124,7 +124,7 @@ nlohmann::json report(const Entry& entry, const Load& load, const Shared& shared
 }
 
 int run(const Entry& entry, const Load& load) {
-  const unsigned servers = entry.server_each ? load.count : 1;
+  const unsigned servers = entry.pair_each ? 2 * load.count - 1 : entry.server_each ? load.count : 1;
   const Shared shared = share(servers + 1, load);
   const auto [first, last] = cores();
   const std::unique_ptr<Duel> duel = entry.make(load);

@@ -52,6 +52,8 @@ struct Entry {
   std::size_t payload_bytes_max = 1 << 20;
   bool server_each = false;         // Load::count servers; otherwise one
   unsigned messages_per_operation = 1;  // that arrive anywhere: 2 for a round trip
+  // Load::count pairs of processes: the client and server 0, then servers 1 and 2, and so on.
+  bool pair_each = false;
 };
 
 // The body of main(). Exit status 1 if the run failed, or a message was lost or damaged.
