@@ -1,9 +1,23 @@
 #include "wharf/perf/wharf/wharf_duel.h"
 
+#include <sys/resource.h>
+
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 
 namespace wharf::perf {
+namespace {
+
+// A thousand links are more descriptors than a program may have by default.
+void raise_descriptor_limit() {
+  rlimit limit{};
+  check(::getrlimit(RLIMIT_NOFILE, &limit), "getrlimit");
+  limit.rlim_cur = limit.rlim_max;
+  check(::setrlimit(RLIMIT_NOFILE, &limit), "setrlimit");
+}
+
+}  // namespace
 
 void fail_with(const Status& status) {
   std::fprintf(stderr, "%s\n", status.ToString().c_str());
@@ -17,23 +31,41 @@ runtime::ReactorOptions reactor_options(const Load& load) {
   return options;
 }
 
-void WharfDuel::run(Side& side, ipc::PortEnd end, bool client) {
-  auto reactor = value_or_fail(runtime::Reactor::create(reactor_options(load_)));
-  reactor->run(open_and_run(side, std::move(end), client));
+WharfDuel::WharfDuel(const Load& load, const std::vector<Joined>& links) : load_(load) {
+  raise_descriptor_limit();
+  for (const auto& [a, b] : links) {
+    auto ends = value_or_fail(ipc::Port::end_pair());
+    ends_.resize(std::max<std::size_t>(ends_.size(), std::max(a, b) + 1));
+    ends_[a].push_back(std::move(ends.first));
+    ends_[b].push_back(std::move(ends.second));
+  }
 }
 
-coro::Task<void> WharfDuel::open_and_run(Side& side, ipc::PortEnd end, bool client) {
-  auto port = co_await ipc::Port::open(std::move(end));
-  if (!port.ok()) fail_with(port.status());
+void WharfDuel::run(Side& side, unsigned process) {
+  Ends ends = std::move(ends_[process]);
+  ends_.clear();
+  auto reactor = value_or_fail(runtime::Reactor::create(reactor_options(load_)));
+  reactor->run(open_and_run(side, std::move(ends), process));
+}
+
+coro::Task<void> WharfDuel::open_and_run(Side& side, Ends ends, unsigned process) {
+  Ports ports;
+  for (ipc::PortEnd& end : ends) {
+    auto port = co_await ipc::Port::open(std::move(end));
+    ports.push_back(value_or_fail(std::move(port)));
+  }
   side.ready();
-  if (client) {
-    co_await run_client(side, **port);
+  if (process == 0) {
+    co_await run_client(side, ports);
   } else {
-    co_await run_server(side, **port);
+    co_await run_server(side, ports, process - 1);
   }
   side.finish();
-  // The last message is on its way: the peer ends the link when it has it.
-  if (client) co_await (*port)->closed();
+  for (auto& port : ports) check(co_await port->close_send());
+  for (auto& port : ports) {
+    const auto more = co_await port->receive();
+    if (more) fail_with(absl::InternalError("a message too many"));
+  }
 }
 
 }  // namespace wharf::perf

@@ -1,8 +1,9 @@
-// What the wharf contenders share: a link whose two ends are inherited, and a reactor and a port on each side.
+// What the wharf contenders share: links whose two ends are inherited, and on each side a reactor and its ports.
 #pragma once
 
 #include <memory>
 #include <utility>
+#include <vector>
 
 #include "wharf/coro/task.h"
 #include "wharf/ipc/port.h"
@@ -24,27 +25,35 @@ inline void check(const Status& status) {
 // Units: as the mode says: always polling, never, or what the library chooses.
 runtime::ReactorOptions reactor_options(const Load& load);
 
-// One link: the client's end and the server's.
+using Ports = std::vector<std::unique_ptr<ipc::Port>>;
+
+// The processes that a link joins: 0 is the client, 1 + i is server i.
+using Joined = std::pair<unsigned, unsigned>;
+
+// By default one link, of one client and one server.
 class WharfDuel : public Duel {
  public:
-  explicit WharfDuel(const Load& load)
-      : load_(load), ends_(value_or_fail(ipc::Port::end_pair())) {}
+  explicit WharfDuel(const Load& load) : WharfDuel(load, {{0, 1}}) {}
+  WharfDuel(const Load& load, const std::vector<Joined>& links);
 
-  void client(Side& side) final { run(side, std::move(ends_.first), true); }
-  void server(Side& side, unsigned) final { run(side, std::move(ends_.second), false); }
+  void client(Side& side) final { run(side, 0); }
+  void server(Side& side, unsigned index) final { run(side, 1 + index); }
 
  protected:
-  // The two sides, each on its own reactor; both are linked when they begin.
-  virtual coro::Task<void> run_client(Side& side, ipc::Port& port) = 0;
-  virtual coro::Task<void> run_server(Side& side, ipc::Port& port) = 0;
+  // The two sides, each on its own reactor, with the ports of its links in their order. They begin when all are linked; a
+  // port is closed when both of its ends have sent all.
+  virtual coro::Task<void> run_client(Side& side, Ports& ports) = 0;
+  virtual coro::Task<void> run_server(Side& side, Ports& ports, unsigned index) = 0;
 
   const Load load_;
 
  private:
-  void run(Side& side, ipc::PortEnd end, bool client);
-  coro::Task<void> open_and_run(Side& side, ipc::PortEnd end, bool client);
+  using Ends = std::vector<ipc::PortEnd>;
 
-  std::pair<ipc::PortEnd, ipc::PortEnd> ends_;
+  void run(Side& side, unsigned process);
+  coro::Task<void> open_and_run(Side& side, Ends ends, unsigned process);
+
+  std::vector<Ends> ends_;  // of each process
 };
 
 }  // namespace wharf::perf
