@@ -4,7 +4,9 @@
 
 int main(int argc, char** argv) {
   std::vector<wharf::perf::Entry> entries;
-  for (const auto& group : {wharf::perf::ring_entries(), wharf::perf::ring_eventfd_entries()}) {
+  for (auto* entries_of : {wharf::perf::ring_entries, wharf::perf::ring_eventfd_entries, wharf::perf::socket_entries,
+                           wharf::perf::fd_entries}) {
+    const auto group = entries_of();
     entries.insert(entries.end(), group.begin(), group.end());
   }
   return wharf::perf::run_contest(argc, argv, entries);
