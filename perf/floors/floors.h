@@ -11,8 +11,10 @@ namespace wharf::perf {
 inline constexpr std::size_t kPayloadBytesMax = 1 << 20;
 
 std::vector<Entry> ring_entries();          // the ring polled
+std::vector<Entry> ring_fan_entries();      // the same, one for each of many servers
 std::vector<Entry> ring_eventfd_entries();  // the ring with bells
 std::vector<Entry> socket_entries();        // a bare socket, blocking and in io_uring
 std::vector<Entry> fd_entries();            // descriptors through a bare socket
+std::vector<Entry> memory_entries();        // one cache line to and fro; copying
 
 }  // namespace wharf::perf

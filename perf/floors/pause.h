@@ -10,7 +10,8 @@ namespace wharf::perf {
 
 class Pause {
  public:
-  explicit Pause(const Load& load) : yields_(load.placement != Placement::kSplit) {}
+  // `crowded`: others of the same side share its core.
+  explicit Pause(const Load& load, bool crowded = false) : yields_(crowded || load.placement != Placement::kSplit) {}
   void operator()() const noexcept {
     if (yields_) {
       ::sched_yield();
