@@ -38,10 +38,12 @@ void Side::init(Run& run, const Load& load) noexcept {
 bool Side::all_ready() noexcept {
   if (!announced_) {
     announced_ = true;
-    used_ = usage_now();
     run_->ready.fetch_add(1);
   }
-  return run_->ready.load() >= run_->sides;
+  if (run_->ready.load() < run_->sides) return false;
+  if (!began_) used_ = usage_now();  // what was used up while waiting is no part of the run
+  began_ = true;
+  return true;
 }
 
 void Side::ready() noexcept {

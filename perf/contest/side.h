@@ -96,7 +96,8 @@ class alignas(128) Side {
   std::int64_t finished_ns_ = 0;
   std::int64_t duration_ns_ = 0;
   bool announced_ = false;
-  Usage used_;  // since ready()
+  bool began_ = false;
+  Usage used_;  // since all were ready
   Run* run_ = nullptr;
 };
 
