@@ -7,21 +7,16 @@
 #include <cstdlib>
 
 namespace wharf::perf {
-namespace {
+void fail_with(const Status& status) {
+  std::fprintf(stderr, "%s\n", status.ToString().c_str());
+  std::_Exit(1);
+}
 
-// A thousand links are more descriptors than a program may have by default.
 void raise_descriptor_limit() {
   rlimit limit{};
   check(::getrlimit(RLIMIT_NOFILE, &limit), "getrlimit");
   limit.rlim_cur = limit.rlim_max;
   check(::setrlimit(RLIMIT_NOFILE, &limit), "setrlimit");
-}
-
-}  // namespace
-
-void fail_with(const Status& status) {
-  std::fprintf(stderr, "%s\n", status.ToString().c_str());
-  std::_Exit(1);
 }
 
 runtime::ReactorOptions reactor_options(const Load& load) {

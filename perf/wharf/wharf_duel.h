@@ -22,6 +22,9 @@ inline void check(const Status& status) {
   if (!status.ok()) fail_with(status);
 }
 
+// A thousand links are more descriptors than a program may have by default.
+void raise_descriptor_limit();
+
 // Units: as the mode says: always polling, never, or what the library chooses.
 runtime::ReactorOptions reactor_options(const Load& load);
 
