@@ -12,6 +12,7 @@ inline constexpr std::size_t kPayloadBytesMax = 1 << 20;
 
 std::vector<Entry> ring_entries();          // the ring polled
 std::vector<Entry> ring_fan_entries();      // the same, one for each of many servers
+std::vector<Entry> ring_bulk_entries();     // a small message beside large ones
 std::vector<Entry> ring_eventfd_entries();  // the ring with bells
 std::vector<Entry> socket_entries();        // a bare socket, blocking and in io_uring
 std::vector<Entry> fd_entries();            // descriptors through a bare socket
