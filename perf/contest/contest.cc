@@ -130,8 +130,9 @@ int run(const Entry& entry, const Load& load) {
   const std::unique_ptr<Duel> duel = entry.make(load);
   std::vector<pid_t> children;
   for (unsigned i = 0; i < servers; ++i) {
+    const bool asks = entry.pair_each && i % 2 == 1;  // it is the client of its pair
     children.push_back(start_server(*duel, shared.sides[i + 1], i, load,
-                                    load.placement == Placement::kSplit ? last : first));
+                                    load.placement == Placement::kSplit && !asks ? last : first));
   }
   ::alarm(static_cast<unsigned>(load.duration_ns / 1'000'000'000 * 3 + 60));
   if (load.placement != Placement::kFree) pin(first);
