@@ -134,7 +134,7 @@ std::vector<Entry> ring_entries() {
   return {
       {"ring", "round_trip", {Mode::kAwake}, make<RoundTrip>, kPayloadBytesMax, false, 2},
       {"ring", "stream", {Mode::kAwake}, make<Stream>, kPayloadBytesMax, false, 1},
-      {"ring", "calls", {Mode::kAwake}, make<Calls>, kPayloadBytesMax, false, 2},
+      {"ring", "calls", {Mode::kAwake}, make<Calls>, 1024, false, 2},
   };
 }
 

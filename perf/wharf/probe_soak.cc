@@ -61,7 +61,8 @@ coro::Task<void> receive_all(ipc::PortEnd end, SoakOptions options, pid_t sender
   std::uint64_t number = 0;
   for (unsigned slice = 0; slice < options.slices; ++slice) {
     const std::uint64_t first = number;
-    const std::uint64_t last = slice + 1 == options.slices ? options.messages : first + options.messages / options.slices;
+    const bool is_last = slice + 1 == options.slices;
+    const std::uint64_t last = is_last ? options.messages : first + options.messages / options.slices;
     const std::int64_t began_ns = now_ns();
     while (number < last) {
       const auto message = co_await port->receive();
