@@ -1,8 +1,12 @@
 #include "wharf/perf/contest/side.h"
 
-#include <sched.h>
+#include <linux/futex.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <time.h>
+#include <unistd.h>
+
+#include <climits>
 
 namespace wharf::perf {
 namespace {
@@ -22,6 +26,17 @@ Usage operator-(const Usage& a, const Usage& b) noexcept {
           a.involuntary_switches - b.involuntary_switches};
 }
 
+// Sides wait for each other asleep: hundreds that poll would take the core from those that are not there yet.
+void add_one(std::atomic<unsigned>& count, unsigned all) noexcept {
+  if (count.fetch_add(1) + 1 == all) ::syscall(SYS_futex, &count, FUTEX_WAKE, INT_MAX, nullptr, nullptr, 0);
+}
+
+void wait_for(std::atomic<unsigned>& count, unsigned all) noexcept {
+  for (unsigned seen = count.load(); seen < all; seen = count.load()) {
+    ::syscall(SYS_futex, &count, FUTEX_WAIT, seen, nullptr, nullptr, 0);
+  }
+}
+
 }  // namespace
 
 std::int64_t now_ns() noexcept {
@@ -38,7 +53,7 @@ void Side::init(Run& run, const Load& load) noexcept {
 bool Side::all_ready() noexcept {
   if (!announced_) {
     announced_ = true;
-    run_->ready.fetch_add(1);
+    add_one(run_->ready, run_->sides);
   }
   if (run_->ready.load() < run_->sides) return false;
   if (!began_) used_ = usage_now();  // what was used up while waiting is no part of the run
@@ -47,7 +62,9 @@ bool Side::all_ready() noexcept {
 }
 
 void Side::ready() noexcept {
-  while (!all_ready()) ::sched_yield();
+  all_ready();
+  wait_for(run_->ready, run_->sides);
+  all_ready();  // usage counts from here
 }
 
 bool Side::look() noexcept {
@@ -69,6 +86,12 @@ bool Side::look() noexcept {
 void Side::finish() noexcept {
   finished_ns_ = now_ns();
   used_ = usage_now() - used_;
+  add_one(run_->finished, run_->sides);
+}
+
+void Side::finish_together() noexcept {
+  finish();
+  wait_for(run_->finished, run_->sides);
 }
 
 }  // namespace wharf::perf

@@ -26,9 +26,10 @@ class alignas(128) Side {
  public:
   // The state of the whole run, beside its sides.
   struct Run {
-    std::atomic<unsigned> ready{0};  // sides that are linked and about to begin
-    unsigned sides = 0;              // of the run, the client among them
-    std::atomic<bool> over{false};   // the time is up: for sides that no message tells
+    std::atomic<unsigned> ready{0};     // sides that are linked and about to begin
+    std::atomic<unsigned> finished{0};  // sides that have sent and received all
+    unsigned sides = 0;                 // of the run, the client among them
+    std::atomic<bool> over{false};      // the time is up: for sides that no message tells
   };
 
   void init(Run& run, const Load& load) noexcept;
@@ -70,6 +71,8 @@ class alignas(128) Side {
 
   // This side has sent and received all: stamps the time. To be called by each side.
   void finish() noexcept;
+  // As finish(), and returns when every side has: for libraries that may lose what is under way when either end closes.
+  void finish_together() noexcept;
 
   // For add_up().
   std::uint64_t sent() const noexcept { return sent_; }
