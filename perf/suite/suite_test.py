@@ -1,0 +1,204 @@
+"""Shows how pairs are kept, rows planned, results written and goals judged, with runs that are made up.
+
+Run it as `PYTHONPATH=perf python3 -m unittest suite.suite_test`.
+"""
+
+from __future__ import annotations
+
+import io
+import contextlib
+import json
+import unittest
+from typing import Any
+
+from suite import bench, goals, once, pairing, plan, results, table, units
+from suite.contenders import Contender
+from suite.progress import Progress
+from suite.run import Settings, Suite
+
+MODES = ("awake", "asleep", "default")
+
+
+def contender(name: str, case: str, role: str, *modes: str) -> Contender:
+    return Contender(name, case, modes, 1 << 20, role, f"/{role}")
+
+
+def built() -> list[Contender]:
+    return [
+        contender("ring", "round_trip", "floor", "awake"),
+        contender("socketpair", "round_trip", "floor", "asleep"),
+        contender("ring_eventfd", "round_trip", "floor", "asleep"),
+        contender("wharf", "round_trip", "wharf", *MODES),
+        contender("slow", "round_trip", "peer", "default"),
+        contender("fast", "round_trip", "peer", "default"),
+    ]
+
+
+def row_named(name: str) -> plan.Row:
+    return next(row for row in plan.make(built()) if row.name == name)
+
+
+class FakeRuns:
+    """Runs that take what the test says; a list is used up one by one."""
+
+    def __init__(self, **times: Any) -> None:
+        self.times = times
+        self.order: list[str] = []
+
+    def __call__(self, row: plan.Row, runner: plan.Runner, seconds: float) -> dict[str, Any] | once.Failure:
+        self.order.append(runner.contender)
+        time = self.times[runner.contender]
+        if isinstance(time, list):
+            time = time.pop(0) if len(time) > 1 else time[0]
+        if time is None:
+            return once.Failure("command", "it broke")
+        return {"ns_per_operation": time, "operations": 1, "cpu_ns_per_operation": 2 * time}
+
+
+def measure(name: str, runs: FakeRuns, **settings: Any) -> tuple[Suite, list[results.Result]]:
+    chosen = Settings(**({"seconds": 0.1, "pairs": 3, "rounds_max": 6, "turns": 2} | settings))
+    with contextlib.redirect_stderr(io.StringIO()):
+        suite = Suite(chosen, Progress(1), runs)
+        measured = suite.measure(row_named(name))
+    return suite, results.results_of(measured)
+
+
+class PairingTest(unittest.TestCase):
+    def test_floors_that_agree_make_a_ratio_to_their_mean(self) -> None:
+        self.assertAlmostEqual(pairing.pair_ratio(100, 210, 110), 2.0)
+
+    def test_floors_that_moved_make_none(self) -> None:
+        self.assertIsNone(pairing.pair_ratio(100, 200, 116))
+        self.assertIsNone(pairing.pair_ratio(116, 200, 100))
+
+    def test_the_spread_of_nothing_is_none(self) -> None:
+        self.assertIsNone(pairing.spread([]))
+        self.assertEqual(pairing.spread([3, 1, 2]), pairing.Spread(2, 1, 3, 3))
+
+
+class PlanTest(unittest.TestCase):
+    def test_a_row_is_paired_with_the_floor_of_its_mode(self) -> None:
+        self.assertEqual(row_named("round_trip/64/split/awake").floor.contender, "ring")
+        asleep = row_named("round_trip/64/same/asleep")
+        self.assertEqual(asleep.floor.contender, "ring_eventfd")
+        self.assertEqual([runner.contender for runner in asleep.others], ["socketpair"])
+
+    def test_peers_take_part_where_wharf_runs_as_it_comes(self) -> None:
+        row = row_named("round_trip/64/split/default")
+        self.assertEqual([runner.contender for runner in row.others], ["slow", "fast"])
+
+    def test_wharf_with_other_settings_may_be_the_floor(self) -> None:
+        row = row_named("round_trip/64/same/default/against asleep")
+        self.assertEqual((row.floor.contender, row.floor.mode, row.subject.mode), ("wharf", "asleep", "default"))
+
+    def test_what_was_not_built_is_left_out(self) -> None:
+        alone = [contender("wharf", "stream", "wharf", *MODES)]
+        rows = plan.make(alone, quick=True)
+        self.assertEqual({row.case for row in rows}, {"stream"})
+        self.assertTrue(all(row.floor is None and not row.others for row in rows))
+        self.assertIn("round_trip", plan.absent(alone))
+
+    def test_every_goal_has_its_row_in_a_quick_plan(self) -> None:
+        cases = dict.fromkeys(spec.case for spec in plan.specs())
+        whole = [contender("wharf", case, "wharf", *MODES) for case in cases]
+        names = {row.name for row in plan.make(whole, quick=True)}
+
+        class Recorder(dict):
+            def get(self, key: str, default: Any = None) -> Any:
+                if not key.startswith("http/"):
+                    asked.add(key)
+                return default
+
+        asked: set[str] = set()
+        for goal in goals.all_goals():
+            goal.measure(Recorder())
+        self.assertGreater(len(asked), 10)
+        self.assertEqual(asked - names, set())
+
+
+class RunTest(unittest.TestCase):
+    def test_floor_wharf_and_peers_take_turns(self) -> None:
+        runs = FakeRuns(ring=100, wharf=200, slow=9000, fast=3000)
+        _, found = measure("round_trip/64/split/default", runs)
+        self.assertEqual(runs.order[:8], ["ring", "wharf", "ring", "slow", "fast", "ring", "wharf", "ring"])
+        wharf = results.wharf_of(found)
+        self.assertEqual((wharf["ratio"], wharf["ratio_to"], wharf["pairs"], wharf["pairs_dropped"]), (2, "ring", 3, 0))
+        self.assertEqual(wharf["counts"], {"cpu_ns_per_operation": 400})
+        best = results.best_peer_of(found)
+        self.assertEqual((best["contender"], best["ratio"], best["repetitions"]), ("fast", 15, 2))
+
+    def test_a_pair_whose_floors_disagree_is_dropped_and_made_again(self) -> None:
+        runs = FakeRuns(ring=[100, 200, 200], wharf=300)
+        _, found = measure("round_trip/64/split/awake", runs)
+        wharf = results.wharf_of(found)
+        self.assertEqual((wharf["pairs"], wharf["pairs_dropped"], wharf["ratio"]), (3, 1, 1.5))
+
+    def test_rounds_are_bounded(self) -> None:
+        runs = FakeRuns(ring=[100, 200] * 20, wharf=300)
+        _, found = measure("round_trip/64/split/awake", runs)
+        wharf = results.wharf_of(found)
+        self.assertEqual((wharf["pairs"], wharf["pairs_dropped"]), (0, 6))
+        self.assertNotIn("ratio", wharf)
+
+    def test_a_contender_that_fails_is_left_out_and_remembered(self) -> None:
+        runs = FakeRuns(ring=100, wharf=200, slow=None, fast=3000)
+        suite, found = measure("round_trip/64/split/default", runs, turns=3)
+        self.assertEqual([failure.text for _, failure in suite.failures], ["it broke"] * 2)
+        self.assertEqual([result["contender"] for result in found], ["ring", "wharf", "fast"])
+
+    def test_a_row_ends_when_wharf_fails(self) -> None:
+        runs = FakeRuns(ring=100, wharf=None)
+        suite, found = measure("round_trip/64/split/awake", runs)
+        self.assertEqual(len(suite.failures), 2)
+        self.assertIsNone(results.wharf_of(found))
+
+
+class GoalsTest(unittest.TestCase):
+    def judged(self, found: list[results.Result]) -> dict[str, dict[str, Any]]:
+        return {goal["goal"]: goal for goal in goals.judge(found)}
+
+    def test_a_goal_is_met_missed_or_not_measured(self) -> None:
+        _, found = measure("round_trip/64/split/default", FakeRuns(ring=100, wharf=200, slow=9000, fast=3000))
+        judged = self.judged(found)
+        floor = judged["round trip 64 B, default, split: to the bare ring"]
+        self.assertEqual((floor["ratio"], floor["limit"], floor["met"]), (2, 2, True))
+        peer = judged["round trip 64 B, default, split: faster than the best peer"]
+        self.assertEqual((peer["ratio"], peer["against"], peer["met"]), (15, "fast", False))
+        self.assertIsNone(judged["64 calls in flight: to the bare ring"]["met"])
+
+    def test_results_and_goals_are_json(self) -> None:
+        _, found = measure("round_trip/64/same/asleep", FakeRuns(ring_eventfd=100, socketpair=130, wharf=120))
+        again = json.loads(json.dumps({"results": found, "goals": goals.judge(found)}, allow_nan=False))
+        needed = {"case", "payload_bytes", "placement", "mode", "contender", "role", "unit", "median", "min", "max",
+                  "repetitions"}  # fmt: skip
+        for result in again["results"]:
+            self.assertLessEqual(needed, set(result))
+        for goal in again["goals"]:
+            self.assertLessEqual({"goal", "ratio", "limit", "met"}, set(goal))
+        text = table.results_table(found) + table.goals_table(goals.judge(found))
+        self.assertIn("ring_eventfd 100 ns", text)
+        self.assertIn("not measured", text)
+
+
+class BenchTest(unittest.TestCase):
+    def test_google_benchmarks_output_becomes_results(self) -> None:
+        line = {"run_name": "RecordBareRing/bytes:16/repeats:3/real_time", "run_type": "iteration", "cpu_time": 9,
+                "time_unit": "us"}  # fmt: skip
+        lines = [line | {"real_time": time} for time in (3, 1, 2)] + [line | {"run_type": "aggregate", "real_time": 7}]
+        [result] = bench.results_of("lane", json.dumps({"benchmarks": lines}))
+        self.assertEqual((result["case"], result["role"]), ("lane/RecordBareRing/bytes:16", "floor"))
+        self.assertEqual((result["min"], result["median"], result["max"]), (1000, 2000, 3000))
+        self.assertEqual((result["payload_bytes"], result["repetitions"]), (16, 3))
+
+
+class UnitsTest(unittest.TestCase):
+    def test_numbers_have_three_digits(self) -> None:
+        self.assertEqual(units.nanoseconds(130.9), "131 ns")
+        self.assertEqual(units.nanoseconds(12345), "12.3 µs")
+        self.assertEqual(units.nanoseconds(999.9), "1.00 µs")
+        self.assertEqual(units.size(1 << 20), "1 MiB")
+        self.assertEqual(units.per_second(2.5e6), "2.50 M/s")
+
+
+if __name__ == "__main__":
+    unittest.main()
