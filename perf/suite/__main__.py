@@ -6,8 +6,9 @@ import argparse
 import json
 import pathlib
 import sys
+from typing import Any
 
-from . import bench, contenders, goals, machine, plan, results, table
+from . import bench, contenders, goals, machine, once, plan, report, results, table, web
 from .progress import Progress
 from .run import FULL, QUICK, Suite
 
@@ -26,9 +27,14 @@ def run(options: argparse.Namespace) -> int:
     suite = Suite(QUICK if options.quick else FULL, Progress(len(rows)))
     where = machine.describe(ROOT, options.build)
     found = [result for measured in suite.measure_all(rows) for result in results.results_of(measured)]
-    if not (options.quick or options.case or options.only):
-        found += bench.measure(options.build)
-    judged = goals.judge(found)
+    http_goals: list[dict[str, Any]] = []
+    if not (options.case or options.only):
+        more, http_goals, wrong = web.measure(options.build, options.quick)
+        found += more
+        suite.failures += [("http", once.Failure("perf/suite/http.py", wrong))] if wrong else []
+        if not options.quick:
+            found += bench.measure(options.build)
+    judged = goals.judge(found, http_goals)
     print(table.results_table(found))
     print()
     print(table.goals_table(judged))
@@ -63,6 +69,10 @@ def arguments() -> argparse.ArgumentParser:
     command = commands.add_parser("bench", help="run the benchmarks of what is inside one process",
                                   epilog="All further arguments go to Google Benchmark.")  # fmt: skip
     command.set_defaults(body=lambda options: bench.show(options.build, options.arguments))
+
+    command = commands.add_parser("report", help="write docs/performance.md, its plots and README.md's table")
+    command.add_argument("file", type=pathlib.Path, help="what --json wrote")
+    command.set_defaults(body=lambda options: report.write(ROOT, options.file))
     return parser
 
 

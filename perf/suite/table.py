@@ -94,7 +94,7 @@ def results_table(results: list[Result]) -> str:
     lines = [HEAD]
     titles: dict[int, str] = {}
     case = None
-    for row in rows_of([result for result in results if not result["row"].startswith("bench/")]).values():
+    for row in rows_of([result for result in results if not result["row"].startswith(("bench/", "http/"))]).values():
         if row[0]["case"] != case:
             case = row[0]["case"]
             titles[len(lines)] = title_of(case)
