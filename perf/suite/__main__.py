@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import pathlib
 import sys
 from typing import Any
 
-from . import bench, contenders, goals, machine, once, plan, report, results, table, web
+from . import bench, contenders, goals, machine, once, plan, probes, report, results, soak, table, web
 from .progress import Progress
 from .run import FULL, QUICK, Suite
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+BUSY = 0.7  # processes that run beside the suite
 
 
 def run(options: argparse.Namespace) -> int:
@@ -23,12 +25,17 @@ def run(options: argparse.Namespace) -> int:
     if options.list:
         print(plan.describe(rows))
         return 0
+    if os.getloadavg()[0] > BUSY:
+        print(f"the machine is busy (load average {os.getloadavg()[0]:.1f}): its times say little", file=sys.stderr)
     print(f"contenders: {', '.join(dict.fromkeys(c.name for c in built))}")
     suite = Suite(QUICK if options.quick else FULL, Progress(len(rows)))
     where = machine.describe(ROOT, options.build)
     found = [result for measured in suite.measure_all(rows) for result in results.results_of(measured)]
     http_goals: list[dict[str, Any]] = []
     if not (options.case or options.only):
+        more, wrong = probes.measure(options.build)
+        found += more
+        suite.failures += [("rest", once.Failure("wharf_probe", wrong))] if wrong else []
         more, http_goals, wrong = web.measure(options.build, options.quick)
         found += more
         suite.failures += [("http", once.Failure("perf/suite/http.py", wrong))] if wrong else []
@@ -69,6 +76,10 @@ def arguments() -> argparse.ArgumentParser:
     command = commands.add_parser("bench", help="run the benchmarks of what is inside one process",
                                   epilog="All further arguments go to Google Benchmark.")  # fmt: skip
     command.set_defaults(body=lambda options: bench.show(options.build, options.arguments))
+
+    command = commands.add_parser("soak", help="a long stream: memory and times stay flat")
+    soak.options_of(command)
+    command.set_defaults(body=lambda options: soak.run(options, lambda: machine.describe(ROOT, options.build)))
 
     command = commands.add_parser("report", help="write docs/performance.md, its plots and README.md's table")
     command.add_argument("file", type=pathlib.Path, help="what --json wrote")

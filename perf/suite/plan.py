@@ -31,7 +31,7 @@ class Runner:
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """`against` says that the floor is wharf itself under other settings, and which. `seconds_min` is of each run."""
+    """`against` says that the floor is wharf itself under other settings, and which."""
 
     case: str
     payload_bytes: int
@@ -42,7 +42,6 @@ class Row:
     floor: Runner | None
     others: tuple[Runner, ...]
     against: str = ""
-    seconds_min: float = 0
 
     @property
     def name(self) -> str:
@@ -71,7 +70,6 @@ class Spec:
     base: tuple[str, int] | None = None
     against: str = ""
     quick: bool = False
-    seconds_min: float = 0
 
 
 def round_trips() -> Iterable[Spec]:
@@ -112,7 +110,6 @@ def against_itself() -> Iterable[Spec]:
     yield Spec("crowd", placement="free", count=2, base=("asleep", 2), against="asleep", quick=True)
     for count in (1, 10, 100, 1000):
         yield Spec("links", count=count, base=("default", 1), against="one link", quick=count == 1000)
-    yield Spec("idle", placement="free", quick=True, seconds_min=1)
 
 
 def specs() -> list[Spec]:
@@ -136,7 +133,7 @@ def make_row(spec: Spec, built: list[Contender]) -> Row | None:
     subject = runner(wharf) if wharf else None
     floor = None
     if spec.base and wharf:
-        floor = runner(wharf, *spec.base)
+        floor = dataclasses.replace(runner(wharf, *spec.base), role="floor")
     floors = {c.name: c for c in able if c.role == "floor"}
     if floor is None:
         floor = next((runner(floors[name]) for name in spec.floors if name in floors), None)
@@ -153,7 +150,7 @@ def make_row(spec: Spec, built: list[Contender]) -> Row | None:
     if floor is None and subject is None and not rest:
         return None
     return Row(spec.case, spec.payload_bytes, spec.placement, spec.mode, spec.count, subject, floor, tuple(rest),
-               spec.against, spec.seconds_min)
+               spec.against)
 
 
 def make(built: list[Contender], quick: bool = False, case: str | None = None) -> list[Row]:

@@ -36,7 +36,7 @@ def result_of(row: Row, runner: Runner, lines: list[dict[str, Any]]) -> Result:
         "placement": row.placement,
         "mode": runner.mode,
         "contender": runner.contender,
-        "role": "floor" if runner is row.floor else runner.role,
+        "role": runner.role,
         "unit": "ns",
         "median": times.median if times else None,
         "min": times.min if times else None,

@@ -25,10 +25,8 @@ class Settings:
     pairs: int
     rounds_max: int
     turns: int  # of each peer and each other floor in a row
-    budget_s: float = 1e9  # once this has passed, what is left is measured as little as possible
-
-    def hurried(self) -> Settings:
-        return dataclasses.replace(self, pairs=1, rounds_max=2, turns=1)
+    # Of all rows. A row whose share has passed ends, once everybody in it has run.
+    budget_s: float = 1e9
 
 
 QUICK = Settings(seconds=0.06, pairs=5, rounds_max=20, turns=2, budget_s=110)
@@ -61,16 +59,16 @@ class Suite:
     def measure_all(self, rows: list[Row]) -> list[Measured]:
         measured = []
         started = time.monotonic()
-        for row in rows:
-            if time.monotonic() - started > self.settings.budget_s:
-                self.settings = self.settings.hurried()
-            measured.append(self.measure(row))
+        for index, row in enumerate(rows):
+            left = self.settings.budget_s - (time.monotonic() - started)
+            measured.append(self.measure(row, max(0.0, left) / (len(rows) - index)))
             self.progress.step()
         self.progress.end()
         return measured
 
-    def measure(self, row: Row) -> Measured:
+    def measure(self, row: Row, seconds_max: float = 1e9) -> Measured:
         result = Measured(row)
+        started = time.monotonic()
         failed: collections.Counter[Runner] = collections.Counter()
         waiting = collections.deque(runner for _ in range(self.settings.turns) for runner in row.others)
         each_round = -(-len(waiting) // self.settings.pairs)
@@ -79,7 +77,7 @@ class Suite:
             if runner is None or failed[runner] >= FAILURES_MAX:
                 return None
             self.progress.show(row.name, runner.contender)
-            line = self.run(row, runner, max(self.settings.seconds, row.seconds_min))
+            line = self.run(row, runner, self.settings.seconds)
             if isinstance(line, once.Failure):
                 failed[runner] += 1
                 self.failures.append((row.name, line))
@@ -103,7 +101,10 @@ class Suite:
                 if taken and subject and other.role == "peer":
                     result.peer_ratios[other].append(taken / subject)
             enough = len(result.ratios) if row.floor else len(result.samples[row.subject])
-            if enough >= self.settings.pairs and not waiting:
+            late = time.monotonic() - started > seconds_max
+            if late:
+                waiting = collections.deque(runner for runner in row.others if not result.samples[runner])
+            if (late or enough >= self.settings.pairs) and not waiting:
                 break
             if row.subject and failed[row.subject] >= FAILURES_MAX:
                 break

@@ -11,7 +11,7 @@ import json
 import unittest
 from typing import Any
 
-from suite import bench, goals, once, pairing, plan, results, table, units
+from suite import bench, goals, once, pairing, plan, probes, results, soak, table, units
 from suite.contenders import Contender
 from suite.progress import Progress
 from suite.run import Settings, Suite
@@ -102,6 +102,9 @@ class PlanTest(unittest.TestCase):
         cases = dict.fromkeys(spec.case for spec in plan.specs())
         whole = [contender("wharf", case, "wharf", *MODES) for case in cases]
         names = {row.name for row in plan.make(whole, quick=True)}
+        rest = {"voluntary_switches": 0, "involuntary_switches": 0, "cpu_ns": 0, "seconds": 1, "links": 100}
+        names.add(probes.idle_result(rest)["row"])
+        names.add(probes.memory_result({"links": 1000, "resident_kib_per_link": 40})["row"])
 
         class Recorder(dict):
             def get(self, key: str, default: Any = None) -> Any:
@@ -138,6 +141,15 @@ class RunTest(unittest.TestCase):
         wharf = results.wharf_of(found)
         self.assertEqual((wharf["pairs"], wharf["pairs_dropped"]), (0, 6))
         self.assertNotIn("ratio", wharf)
+
+    def test_a_row_whose_time_is_over_ends_when_everybody_has_run(self) -> None:
+        runs = FakeRuns(ring=[100, 200] * 20, wharf=300, slow=9000, fast=3000)
+        with contextlib.redirect_stderr(io.StringIO()):
+            suite = Suite(Settings(seconds=0.1, pairs=3, rounds_max=50, turns=9, budget_s=0), Progress(1), runs)
+            [measured] = suite.measure_all([row_named("round_trip/64/split/default")])
+        found = results.results_of(measured)
+        self.assertEqual({result["contender"] for result in found}, {"ring", "wharf", "slow", "fast"})
+        self.assertLess(len(runs.order), 12)
 
     def test_a_contender_that_fails_is_left_out_and_remembered(self) -> None:
         runs = FakeRuns(ring=100, wharf=200, slow=None, fast=3000)
@@ -177,6 +189,36 @@ class GoalsTest(unittest.TestCase):
         text = table.results_table(found) + table.goals_table(goals.judge(found))
         self.assertIn("ring_eventfd 100 ns", text)
         self.assertIn("not measured", text)
+
+
+class ProbesTest(unittest.TestCase):
+    def test_a_wake_up_at_rest_misses_the_goal(self) -> None:
+        line = {"voluntary_switches": 1, "involuntary_switches": 0, "cpu_ns": 2e7, "seconds": 2, "links": 100}
+        judged = {goal["goal"]: goal for goal in goals.judge([probes.idle_result(line)])}
+        self.assertEqual((judged["idle: wake-ups"]["ratio"], judged["idle: wake-ups"]["met"]), (1, False))
+        self.assertEqual((judged["idle: processor time"]["ratio"], judged["idle: processor time"]["met"]), (1, False))
+
+    def test_memory_per_link_is_judged_in_kib(self) -> None:
+        found = [probes.memory_result({"links": 1000, "resident_kib_per_link": 40.5})]
+        judged = {goal["goal"]: goal for goal in goals.judge(found)}["memory per idle link"]
+        self.assertEqual((judged["ratio"], judged["unit"], judged["met"]), (40.5, "KiB", True))
+        self.assertIn("40.5 KiB", table.results_table(found))
+
+
+class SoakTest(unittest.TestCase):
+    def slices(self, memory: list[int], times: list[float]) -> list[soak.Slice]:
+        return [
+            {"slice": i, "messages": 10, "ns_per_message": time, "rss_kib": kib}
+            for i, (kib, time) in enumerate(zip(memory, times, strict=True))
+        ]
+
+    def test_flat_is_flat_although_the_first_slice_is_slow(self) -> None:
+        judged = soak.judge(self.slices([900, *[1000] * 9], [500.0, *[100.0] * 9]))
+        self.assertEqual([goal["met"] for goal in judged], [True, True])
+
+    def test_memory_and_times_that_grow_are_seen(self) -> None:
+        judged = soak.judge(self.slices([1000 + 10 * i for i in range(10)], [100.0 + 10 * i for i in range(10)]))
+        self.assertEqual([goal["met"] for goal in judged], [False, False])
 
 
 class BenchTest(unittest.TestCase):

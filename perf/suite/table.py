@@ -17,7 +17,8 @@ TITLES = {
     "beside_bulk": "Round trip beside a bulk transfer",
     "links": "Round trip on one link of many",
     "crowd": "Pairs of processes, at once",
-    "idle": "Idle",
+    "idle": "Links at rest: wake-ups",
+    "memory": "Links at rest: memory of each",
 }
 
 
