@@ -5,9 +5,12 @@ Run it as `PYTHONPATH=perf python3 -m unittest suite.suite_test`.
 
 from __future__ import annotations
 
-import io
 import contextlib
+import dataclasses
+import io
 import json
+import pathlib
+import tempfile
 import unittest
 from typing import Any
 
@@ -162,6 +165,27 @@ class RunTest(unittest.TestCase):
         suite, found = measure("round_trip/64/split/awake", runs)
         self.assertEqual(len(suite.failures), 2)
         self.assertIsNone(results.wharf_of(found))
+
+
+class OnceTest(unittest.TestCase):
+    def run_program(self, text: str) -> dict[str, Any] | once.Failure:
+        with tempfile.TemporaryDirectory() as folder:
+            program = pathlib.Path(folder) / "test_contest"
+            program.write_text(f"#!/bin/sh\n{text}\n")
+            program.chmod(0o755)
+            row = row_named("round_trip/64/split/awake")
+            return once.run_once(row, dataclasses.replace(row.subject, program=str(program)), 0.1)
+
+    def test_the_last_line_is_the_result(self) -> None:
+        self.assertEqual(self.run_program("echo hello; echo '{\"bad\": 0}'"), {"bad": 0})
+
+    def test_a_run_that_fails_says_why(self) -> None:
+        failure = self.run_program("echo '{}'; echo lost >&2; exit 1")
+        self.assertEqual(failure.text, "lost")
+        self.assertIn("--contender wharf --case round_trip --payload 64 --placement split --mode", failure.command)
+
+    def test_a_run_that_prints_nothing_failed(self) -> None:
+        self.assertIn("no JSON", self.run_program("true").text)
 
 
 class GoalsTest(unittest.TestCase):

@@ -112,7 +112,7 @@ def goal_value(goal: dict[str, Any], name: str) -> str:
     value = goal[name]
     if value is None:
         return "-"
-    return units.times(value) if goal["unit"] == "x" else f"{value:g} {goal['unit']}"
+    return units.times(value) if goal["unit"] == "x" else f"{value:.3g} {goal['unit']}"
 
 
 def goal_line(goal: dict[str, Any]) -> list[str]:
