@@ -15,6 +15,7 @@ WHARF = "#d1495b"
 # Tones of middle lightness; floors are grey, dashed.
 PEERS = ("#3b82c4", "#2a9d8f", "#b7791f", "#8e6bbf", "#5b8c2a", "#c2569b", "#5f7fa8", "#a0704c", "#4f9fb5")
 MARKERS = "osD^vP*Xh"
+DASHES = ("--", ":", "-.", (0, (6, 1, 1, 1, 1, 1)), (0, (1, 3)))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,12 +84,12 @@ def series_of(plot: Plot, results: Iterable[Result]) -> dict[str, Series]:
     }
 
 
-def style_of(role: str, peer: int) -> dict[str, object]:
+def style_of(role: str, index: int) -> dict[str, object]:
     if role == "wharf":
         return {"color": WHARF, "linewidth": 2.6, "marker": "o", "markersize": 6, "zorder": 5}
     if role == "floor":
-        return {"color": GREY, "linewidth": 1.6, "linestyle": "--", "marker": ".", "zorder": 4}
-    return {"color": PEERS[peer % len(PEERS)], "linewidth": 1.3, "marker": MARKERS[peer % len(MARKERS)],
+        return {"color": GREY, "linewidth": 1.6, "linestyle": DASHES[index % len(DASHES)], "marker": ".", "zorder": 4}
+    return {"color": PEERS[index % len(PEERS)], "linewidth": 1.3, "marker": MARKERS[index % len(MARKERS)],
             "markersize": 4}  # fmt: skip
 
 
@@ -119,12 +120,11 @@ def draw(plot: Plot, panels: dict[str, Series], file: pathlib.Path) -> None:
     from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
 
     contenders = sorted({who for lines in panels.values() for who in lines}, key=order_of)
-    peers = [who for who in contenders if who[0] == "peer"]
+    same_role = {who: [other for other in contenders if other[0] == who[0]].index(who) for who in contenders}
     figure, axes = pyplot.subplots(1, len(panels), figsize=(1.8 + 4.6 * len(panels), 4.2), sharey=True, squeeze=False)
     for axis, (placement, lines) in zip(axes[0], panels.items()):
         for who in sorted(lines, key=order_of):
-            peer = peers.index(who) if who in peers else 0
-            axis.plot(*zip(*lines[who]), label=who[1], **style_of(who[0], peer))
+            axis.plot(*zip(*lines[who]), label=who[1], **style_of(who[0], same_role[who]))
         axis.set_xscale("log", base=2)
         axis.set_yscale("log")
         axis.set_xlabel(plot.x_label)
