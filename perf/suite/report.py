@@ -100,10 +100,10 @@ def http_section(results: list[Result]) -> list[str]:
     if not rows:
         return []
     lines = [
-        [str(r["count"]), r["contender"], f"{r['median']:.0f}", f"{r['min']:.0f}", f"{r['max']:.0f}", r["unit"]]
+        [r["case"], str(r["count"]), r["contender"], *(f"{r[key]:.0f} {r['unit']}" for key in ("median", "min", "max"))]
         for r in rows
     ]
-    head = ["connections", "server", "median", "min", "max", "unit"]
+    head = ["", "connections", "server", "median", "min", "max"]
     return ["## HTTP", "The example server and its peers under wrk.", markdown_table(head, lines)]
 
 
