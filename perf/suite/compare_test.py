@@ -185,7 +185,7 @@ class FilesTest(unittest.TestCase):
 
 class HttpTest(unittest.TestCase):
     def run_of(self, rate: float) -> dict:
-        return {"requests": 10, "failed": 0, "requests/s": rate, "p50": 10, "p99": 20}
+        return {"requests": 10, "failed": 0, "requests/s": rate, "p50": 10, "p99": 20, "cpu_us": 5}
 
     def test_wrks_counts_are_read_and_what_failed_is_added_up(self):
         line = ('RESULT {"requests": 100, "duration_us": 2000000, "p50": 3, "p99": 9, "max": 10, "bad_status": 1, '
@@ -209,7 +209,8 @@ class HttpTest(unittest.TestCase):
         results = http.results_of({(32, "nginx"): [self.run_of(10), self.run_of(30)]})
 
         self.assertEqual([(r["case"], r["unit"], r["median"]) for r in results],
-                         [("http", "requests/s", 20), ("http_latency_p50", "us", 10), ("http_latency_p99", "us", 20)])
+                         [("http", "requests/s", 20), ("http_latency_p50", "us", 10), ("http_latency_p99", "us", 20),
+                          ("http_cpu_per_request", "us", 5)])  # fmt: skip
         self.assertEqual({r["role"] for r in results}, {"peer"})
 
 

@@ -2,13 +2,15 @@
 """Requests per second and latency of the example server, beside nginx and the same server on Boost.Asio.
 
 Question: what does an HTTP server cost that is split into a router and workers, when wharf lies between them?
-Method:   wrk sends GET / over 1, 32 and 256 connections; each server answers the same 13 bytes. All run on both
-          cores, placed by the kernel, as does wrk. One server works at a time; the others wait for connections, asleep.
+Method:   wrk sends GET / over 1, 32 and 256 connections; each server answers the same 13 bytes. wrk has the first core
+          to itself, and all processes of a server share the last one: those that are one process and those that are
+          two or three have the same processor to spend. One server works at a time; the others are asleep.
           The servers take turns, several times; the first turn of each only warms up. A ratio is the median of the
           ratios of one round, so that a machine that changes its pace changes both.
 Peers:    nginx, one worker, `return 200` (one process, no split); perf/peers/beast_server.cc, a router and one
           worker on Boost.Asio and Beast, a unix socket between them.
-Reading:  a run in which one request failed counts for nothing, and ends the program.
+Reading:  a run in which one request failed counts for nothing, and ends the program. wrk's own core limits what can be
+          seen: above its limit, the processor time of a request says more than requests per second.
 """
 
 import sys
@@ -110,17 +112,24 @@ def check_body(name, port):
         raise HttpError(f"{name} answered {response.status} {body!r}, not {BODY!r}")
 
 
+def pinned(placement, client):
+    """What goes before a command so that it runs where the placement says."""
+    cores = sorted(os.sched_getaffinity(0))
+    return ["taskset", "-c", str(cores[0] if client else cores[-1])] if placement == "split" else []
+
+
 class Server:
     """A server and all of its processes, in a session of their own."""
 
-    def __init__(self, name, command, folder):
+    def __init__(self, name, command, folder, placement):
         self.name = name
+        self.placement = placement
         self.port = free_port()
         folder.mkdir()
         self.log = folder / "log"
         with open(self.log, "wb") as log:
-            self.process = subprocess.Popen(command(self.port, folder), cwd=folder, stdin=subprocess.DEVNULL,
-                                            stdout=log, stderr=log, start_new_session=True)
+            self.process = subprocess.Popen(pinned(placement, False) + command(self.port, folder), cwd=folder,
+                                            stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
 
     def wait_until_up(self):
         deadline = time.monotonic() + START_SECONDS_MAX
@@ -132,6 +141,15 @@ class Server:
                     raise HttpError(f"{self.name} does not answer: {error}; {self.log.read_text().strip()}") from error
                 time.sleep(0.02)
 
+    def cpu_seconds(self):
+        """What all processes of its session have used up so far."""
+        ticks = 0
+        for stat in pathlib.Path("/proc").glob("[0-9]*/stat"):
+            with contextlib.suppress(OSError):
+                fields = stat.read_text().rpartition(")")[2].split()  # the third of proc(5) first
+                ticks += int(fields[11]) + int(fields[12]) if int(fields[3]) == self.process.pid else 0
+        return ticks / os.sysconf("SC_CLK_TCK")
+
     def stop(self):
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
@@ -139,13 +157,13 @@ class Server:
 
 
 @contextlib.contextmanager
-def running(commands):
+def running(commands, placement):
     servers = []
     with tempfile.TemporaryDirectory(prefix="wharf-http-") as folder:
         os.chmod(folder, 0o755)  # nginx's worker is somebody else
         try:
             for name, command in commands.items():
-                servers.append(Server(name, command, pathlib.Path(folder) / name))
+                servers.append(Server(name, command, pathlib.Path(folder) / name, placement))
             for server in servers:
                 server.wait_until_up()
             yield servers
@@ -169,13 +187,15 @@ def parse_wrk(text):
 
 
 def load(server, connections, seconds):
-    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "-s", WRK_SCRIPT,
+    command = pinned(server.placement, True) + ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "-s", WRK_SCRIPT,
                f"http://127.0.0.1:{server.port}/"]
+    before = server.cpu_seconds()
     run = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=seconds + 30)
     figures = parse_wrk(run.stdout)
     if figures["failed"] or not figures["requests"]:
         raise HttpError(f"{server.name}, {connections} connections: {figures['failed']} of {figures['requests']} "
                         f"requests failed")
+    figures["cpu_us"] = (server.cpu_seconds() - before) * 1e6 / figures["requests"]
     return figures
 
 
@@ -196,15 +216,16 @@ def measure(servers, connection_counts, repetitions, seconds, progress):
 # ---- Results ----
 
 # What of a run becomes a result: case, unit.
-FIGURES = {"requests/s": ("http", "requests/s"), "p50": ("http_latency_p50", "us"), "p99": ("http_latency_p99", "us")}
+FIGURES = {"requests/s": ("http", "requests/s"), "p50": ("http_latency_p50", "us"), "p99": ("http_latency_p99", "us"),
+           "cpu_us": ("http_cpu_per_request", "us")}
 
 
-def results_of(runs):
+def results_of(runs, placement="split"):
     results = []
     for (connections, name), figures in runs.items():
         for key, (case, unit) in FIGURES.items():
             values = [figure[key] for figure in figures]
-            results.append({"case": case, "payload_bytes": len(BODY), "placement": "free", "mode": "default",
+            results.append({"case": case, "payload_bytes": len(BODY), "placement": placement, "mode": "default",
                             "count": connections, "contender": name, "role": ROLES[name], "unit": unit,
                             "median": statistics.median(values), "min": min(values), "max": max(values),
                             "repetitions": len(values)})
@@ -255,14 +276,14 @@ def machine():
 
 def table(runs):
     lines = [f"{'connections':>11}  {'server':<16} {'requests/s':>10} {'min':>9} {'max':>9} {'beside wharf':>12} "
-             f"{'p50 us':>8} {'p99 us':>8}"]
+             f"{'p50 us':>8} {'p99 us':>8} {'CPU us/request':>14}"]
     for (connections, name), figures in runs.items():
         rates = [figure["requests/s"] for figure in figures]
         ratios = ratios_of(runs, connections, name, "wharf")
         beside = f"{statistics.median(ratios):.2f}x" if ratios else ""
-        p50, p99 = (statistics.median(figure[key] for figure in figures) for key in ("p50", "p99"))
+        p50, p99, cpu = (statistics.median(figure[key] for figure in figures) for key in ("p50", "p99", "cpu_us"))
         lines.append(f"{connections:>11}  {name:<16} {statistics.median(rates):>10.0f} {min(rates):>9.0f} "
-                     f"{max(rates):>9.0f} {beside:>12} {p50:>8.0f} {p99:>8.0f}")
+                     f"{max(rates):>9.0f} {beside:>12} {p50:>8.0f} {p99:>8.0f} {cpu:>14.1f}")
     return "\n".join(lines)
 
 
@@ -277,6 +298,8 @@ def parse_arguments(arguments):
     parser.add_argument("--seconds", type=int, help="of each run, whole ones")
     parser.add_argument("--connections", type=int, nargs="+", default=list(CONNECTIONS), metavar="N",
                         help="how many at once (1 32 256)")
+    parser.add_argument("--placement", choices=["free", "split"], default="split",
+                        help="split: wrk on the first core, all of the server on the last; free: anywhere (split)")
     parser.add_argument("--contenders", nargs="+", default=list(ROLES), choices=list(ROLES), metavar="NAME",
                         help="of: " + " ".join(ROLES))
     options = parser.parse_args(arguments)
@@ -297,7 +320,8 @@ def main(arguments):
         if show:
             print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
 
-    with running(contenders(options.build_dir.resolve(), options.contenders)) as servers:
+    with running(contenders(options.build_dir.resolve(), options.contenders),
+                 options.placement) as servers:
         runs = measure(servers, options.connections, options.repetitions, options.seconds, progress)
     progress("")
     print(table(runs))
@@ -305,8 +329,8 @@ def main(arguments):
     for goal in goals:
         print(f"{'met    ' if goal['met'] else 'NOT MET'}  {goal['ratio']:.2f}x  {goal['goal']}")
     if options.json:
-        options.json.write_text(json.dumps({"machine": machine(), "results": results_of(runs), "goals": goals},
-                                           indent=1) + "\n")
+        whole = {"machine": machine(), "results": results_of(runs, options.placement), "goals": goals}
+        options.json.write_text(json.dumps(whole, indent=1) + "\n")
     return 0
 
 

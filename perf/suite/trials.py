@@ -75,8 +75,9 @@ def can(build: Build, program: str, contender: str, row: ContestRow) -> bool:
     if program not in build.programs:
         return False
     listed = run([str(build.programs[program]), "--list"])
-    return any(entry["contender"] == contender and entry["case"] == row.case and row.mode in entry["modes"] and
-               row.payload_bytes <= entry.get("payload_bytes_max", 1 << 20) for entry in json.loads(listed))  # fmt: skip
+    return any(entry["contender"] == contender and entry["case"] == row.case and row.mode in entry["modes"]
+               and row.payload_bytes <= entry.get("payload_bytes_max", 1 << 20)
+               for entry in json.loads(listed))  # fmt: skip
 
 
 def plan(old: Build, new: Build, seconds: float) -> tuple[list[Trial], list[str]]:

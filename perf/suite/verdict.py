@@ -64,9 +64,9 @@ def u_test(samples: Samples, alpha: float) -> list[dict]:
             rows = {row: sides[side] for row, sides in samples.items()}
             (folder / file).write_text(json.dumps(benchmark_json(rows)))
         python = DEBIANS_PYTHON if pathlib.Path(DEBIANS_PYTHON).exists() else sys.executable
-        run = subprocess.run([python, TOOL, "--no-color", f"--alpha={alpha}", f"--dump_to_json={folder / 'report.json'}",
-                              "benchmarks", folder / "old.json", folder / "new.json"],
-                             capture_output=True, text=True)  # fmt: skip
+        command = [python, TOOL, "--no-color", f"--alpha={alpha}", f"--dump_to_json={folder / 'report.json'}",
+                   "benchmarks", folder / "old.json", folder / "new.json"]  # fmt: skip
+        run = subprocess.run(command, capture_output=True, text=True)
         if run.returncode != 0:
             raise CompareError(f"{TOOL} failed: {run.stderr.strip() or run.stdout.strip()}")
         return json.loads((folder / "report.json").read_text())
