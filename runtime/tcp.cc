@@ -167,8 +167,11 @@ void TcpListener::arm() noexcept {
 
 void TcpListener::on_accepted(std::int32_t result, bool more) noexcept {
   if (result < 0) {
-    // ECANCELED: this object's own doing, because the queue was full.
-    if (result == -ECANCELED) return;
+    // ECANCELED: this object's own doing, because the queue was full. Whoever has emptied it since found it still armed.
+    if (result == -ECANCELED) {
+      if (!waits_.empty()) arm();
+      return;
+    }
     if (waits_.empty()) error_ = -result;
     while (coro::detail::Wait* wait = waits_.first()) {
       static_cast<AcceptAwaiter*>(wait)->error_ = -result;

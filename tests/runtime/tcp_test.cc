@@ -26,6 +26,7 @@ using coro::Scope;
 using coro::Task;
 using test::connect_to;
 using test::Harness;
+using test::next_turn;
 
 using Listener = std::unique_ptr<TcpListener>;
 
@@ -88,6 +89,23 @@ TEST(TcpListenerTest, MoreConnectionsThanItsQueueHoldsAreAllAccepted) {
   const std::vector<UniqueFd> clients = connect_often(*listener, 50);
 
   harness.run(accept_many(*listener, 50));
+}
+
+Task<void> connect_in_bursts(TcpListener& listener) {
+  Scope scope;
+  scope.spawn(accept_many(listener, 20));
+  const std::vector<UniqueFd> burst = connect_often(listener, 10);
+  for (int i = 0; i < 10; ++i) co_await next_turn();
+  const std::vector<UniqueFd> after = connect_often(listener, 10);
+  co_await scope.join();
+}
+
+// A full queue ends the accept in the kernel. The task has emptied it, and waits again, before that end is reported.
+TEST(TcpListenerTest, ConnectionsAfterABurstThatFilledItsQueueAreAccepted) {
+  Harness harness;
+  const Listener listener = listen_on_loopback({.accepted_max = 4});
+
+  harness.run(connect_in_bursts(*listener));
 }
 
 TEST(TcpListenerTest, ACompletionRingThatOverflowsLosesNoConnection) {
