@@ -54,9 +54,10 @@ inline SendAwaiter send_outgoing(shm::Ref<detail::Link> link, detail::Outgoing&&
 class [[nodiscard]] CallAwaiter final : private detail::Sender, private detail::Caller {
  public:
   CallAwaiter(shm::Ref<detail::Link> link, Message&& request, std::int64_t deadline_ns)
-      : Sender(detail::Outgoing{.message = std::move(request)}, this), link_(std::move(link)),
-        deadline_ns_(deadline_ns) {
+      : Sender({}, this), link_(std::move(link)), deadline_ns_(deadline_ns) {
     awaits_reply = true;
+    sent = link_->call_at_once(*this, request);
+    if (!sent) outgoing.message = std::move(request);
   }
   ~CallAwaiter() {
     if (stream == 0) return;
@@ -64,7 +65,7 @@ class [[nodiscard]] CallAwaiter final : private detail::Sender, private detail::
     link_->forget_call(*this);
   }
 
-  bool await_ready() { return link_->try_send(*this) && !sent; }
+  bool await_ready() { return !sent && link_->try_send(*this) && !sent; }
   template <class Promise>
   bool await_suspend(std::coroutine_handle<Promise> handle) noexcept {
     link_->look_out();
@@ -74,7 +75,7 @@ class [[nodiscard]] CallAwaiter final : private detail::Sender, private detail::
 
  private:
   // detail::Caller
-  bool on_reply(Message message) override;
+  bool on_reply(Message&& message) override;
   void on_credit(std::uint32_t) noexcept override {}
   void on_failure(const Status& why) noexcept override;
 

@@ -38,7 +38,7 @@ CallState::CallState(shm::Ref<Link> link, std::int64_t deadline_ns, bool more) n
 
 CallState::~CallState() { link_->forget_call(*this); }
 
-bool CallState::on_reply(Message reply) {
+bool CallState::on_reply(Message&& reply) {
   const bool more = reply.has_more();
   if (!replies_.push(std::move(reply), more)) return false;
   if (!more) answered_ = true;

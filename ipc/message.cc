@@ -94,11 +94,6 @@ std::string_view Message::text(std::string& spare) const {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
-Message& Message::append(std::span<const std::byte> payload) {
-  if (!payload.empty()) pieces_.emplace_back(payload);
-  return *this;
-}
-
 Message& Message::append(Loan payload) {
   pieces_.push_back(std::move(payload).take_piece());
   return *this;

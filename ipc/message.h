@@ -101,7 +101,10 @@ class Message {
   std::string_view text(std::string& spare) const;
 
   // Adds a part at the end: borrowed bytes, a loan, or a file. Any number of them; they arrive as one payload.
-  Message& append(std::span<const std::byte> payload);
+  Message& append(std::span<const std::byte> payload) {
+    if (!payload.empty()) pieces_.emplace_back(payload);
+    return *this;
+  }
   Message& append(std::string_view payload) { return append(std::as_bytes(std::span(payload))); }
   Message& append(const char* payload) { return append(std::string_view(payload)); }
   Message& append(Loan payload);
@@ -151,6 +154,14 @@ class Message {
   // False: a file among the parts cannot be mapped, so that its bytes cannot be copied.
   bool readable() const noexcept;
   std::size_t head_count() const noexcept { return head_.bytes().empty() ? 0 : 1; }
+  // Back to an empty message, which answers itself if it was a request.
+  void clear() noexcept {
+    if (obligation_ || !head_.bytes().empty() || !pieces_.empty() || !fds_.empty()) *this = Message();
+    type_ = 0;
+    flags_ = 0;
+    stream_ = 0;
+    deadline_ns_ = 0;
+  }
 
   friend class CallAwaiter;
   friend class detail::CallState;

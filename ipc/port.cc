@@ -26,7 +26,7 @@ StatusOr<std::pair<PortEnd, PortEnd>> Port::end_pair() {
   return std::pair(PortEnd(runtime::UniqueFd(fds[0])), PortEnd(runtime::UniqueFd(fds[1])));
 }
 
-bool CallAwaiter::on_reply(Message message) {
+bool CallAwaiter::on_reply(Message&& message) {
   if (!waiting()) return true;  // it has just given up
   if (message.has_more()) {
     streams = true;  // the peer is to stop

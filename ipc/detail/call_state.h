@@ -29,7 +29,7 @@ class CallState final : public shm::RefCounted, public Caller, private runtime::
   ~CallState();
 
   // Caller
-  bool on_reply(Message reply) override;
+  bool on_reply(Message&& reply) override;
   void on_credit(std::uint32_t part_count) noexcept override;
   void on_failure(const Status& why) noexcept override;
   // runtime::Timer: the call's deadline.

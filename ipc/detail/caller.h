@@ -25,7 +25,7 @@ class Caller {
 
   // Replies come in order; the last one is without kFlagMore, and the caller is then no longer registered.
   // False: the peer may not send this one now.
-  [[nodiscard]] virtual bool on_reply(Message reply) = 0;
+  [[nodiscard]] virtual bool on_reply(Message&& reply) = 0;
   // The peer takes `part_count` more parts of the request.
   virtual void on_credit(std::uint32_t part_count) noexcept = 0;
   // No reply can come any more.

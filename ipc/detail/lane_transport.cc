@@ -50,23 +50,24 @@ Transport::Sent LaneTransport::reserve(std::size_t cells, std::byte*& at) {
 }
 
 // The frequent kinds: nothing, or one plain part that fits the record, or one loan of this port's arena.
-bool LaneTransport::send_at_once(Message& message, std::uint8_t flags, std::uint64_t stream) {
-  if (!message.fds_.empty() || message.part_count() > 1 || !lane_->arena().retired().empty()) return false;
+std::optional<std::uint64_t> LaneTransport::send_at_once(Message& message, std::uint8_t flags,
+                                                         std::uint64_t stream) {
+  if (!message.fds_.empty() || message.part_count() > 1 || !lane_->arena().retired().empty()) return std::nullopt;
   Piece* const piece = message.pieces_.empty() ? nullptr : message.pieces_.data();
   const bool block = piece != nullptr && piece->kind() == Piece::Kind::kOwnBlock;
   std::span<const std::byte> plain;
   if (block) {
     if (piece->lane() != lane_.get() || piece->size_bytes() > limits_.message_bytes_max ||
         lane_->unannounced() != nullptr || lane_->lent().available() == 0) {
-      return false;
+      return std::nullopt;
     }
   } else {
-    if (piece != nullptr && !piece->is_borrowed()) return false;
+    if (piece != nullptr && !piece->is_borrowed()) return std::nullopt;
     plain = piece != nullptr ? piece->bytes() : message.head_.bytes();
-    if (plain.size() > inline_bytes_max_) return false;
+    if (plain.size() > inline_bytes_max_) return std::nullopt;
   }
   std::byte* at = lane_->writer().reserve(shm::record_cells(block ? 1 : 0, plain.size()));
-  if (at == nullptr) return false;
+  if (at == nullptr) return std::nullopt;
 
   // In place: a copy of small fields by wide moves would wait for each of them.
   ::new (at) shm::RecordHeader{
@@ -93,10 +94,9 @@ bool LaneTransport::send_at_once(Message& message, std::uint8_t flags, std::uint
     ++counters_.parts_inline;
     counters_.bytes_copied_inline += plain.size();
   }
-  lane_->writer().commit();
   ++counters_.messages_sent;
   ++counters_.sent_shared_memory;
-  return true;
+  return lane_->writer().commit();
 }
 
 Transport::Sent LaneTransport::try_send(Outgoing& outgoing) {

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -28,7 +29,7 @@ class LaneTransport final : public Transport {
                 PortCounters& counters) noexcept;
 
   bool takes_turns(const Outgoing& outgoing) const noexcept override;
-  bool send_at_once(Message& message, std::uint8_t flags, std::uint64_t stream) override;
+  std::optional<std::uint64_t> send_at_once(Message& message, std::uint8_t flags, std::uint64_t stream) override;
   Sent try_send(Outgoing& outgoing) override;
   Got try_receive(Message& message) override;
   bool retract(std::uint64_t position, std::uint64_t stream) override;

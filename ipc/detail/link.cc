@@ -99,7 +99,7 @@ bool Link::has_memory_turn(std::uint64_t own_turn) const noexcept {
 
 void Link::look_out() noexcept {
   if (ended()) return;
-  if (lane_) lane_->sleeper().wake(this_cpu());
+  if (lane_ && lane_->sleeper().asleep()) lane_->sleeper().wake(this_cpu());
   reactor_.make_hot(*this);
 }
 
@@ -139,8 +139,8 @@ void Link::serve_waiting() {
 }
 
 void Link::watch_arena() noexcept {
-  if (arena_timer_ == nullptr || arena_timer_->is_set() || fin_sent_) return;
-  if (lane_->arena().has_idle()) arena_timer_->start();
+  if (!lane_->arena().has_idle() || arena_timer_ == nullptr || arena_timer_->is_set() || fin_sent_) return;
+  arena_timer_->start();
 }
 
 void Link::retire_idle_memory() {

@@ -82,7 +82,11 @@ class Link final : public shm::RefCounted, private runtime::Poller, private shm:
 
   // Sends the message as one record, if it is of the plain and frequent kinds, and nothing at all stands in the way: of a
   // request or reply with its flags and stream. False: nothing has happened; a Sender finds out what is to be done.
-  bool send_at_once(Message& message, std::uint8_t flags = 0, std::uint64_t stream = 0);
+  bool send_at_once(Message& message, std::uint8_t flags = 0, std::uint64_t stream = 0) {
+    return transmit_at_once(message, flags, stream).has_value();
+  }
+  // The same for the request of a caller that is not registered yet: it is, once the request is sent.
+  bool call_at_once(Caller& caller, Message& request);
   // Each tries at once. True: it is over, in success or failure. False: add the waiter to the list and call look_out().
   bool try_send(Sender& sender);
   bool try_receive(Receiver& receiver);
@@ -146,6 +150,7 @@ class Link final : public shm::RefCounted, private runtime::Poller, private shm:
   // shm::Lane::Owner
   void on_lane_change() noexcept override;
 
+  std::optional<std::uint64_t> transmit_at_once(Message& message, std::uint8_t flags, std::uint64_t stream);
   enum class Step { kDone, kProgress, kWaits };
   Step send_now(Sender& sender);
   void send_waiting();
@@ -165,13 +170,14 @@ class Link final : public shm::RefCounted, private runtime::Poller, private shm:
   bool accept(Transport::Got got, Message& message);
   void check_progress() noexcept;
   void dispatch(Message&& message);
+  bool readable() const noexcept;
   bool only_receives() const noexcept;
   bool wants_messages() const noexcept;
   bool wants_to_send() const noexcept;
 
   bool accept_request(Message& message);
   void accept_part(Message part);
-  void accept_reply(Message reply);
+  void accept_reply(Message& reply);
   void accept_note(Transport::Got got, const Message& note);
   void reserve_notes();
   void note(const Note& note) noexcept;

@@ -26,7 +26,7 @@ CancelOutcome Link::cancel_call(Caller& caller) noexcept {
   return CancelOutcome::kTaken;
 }
 
-void Link::accept_reply(Message reply) {
+void Link::accept_reply(Message& reply) {
   const std::uint64_t stream = reply.stream_;
   const bool last = !reply.has_more();
   if (last) transport_->settle_retraction(stream, (reply.flags_ & shm::kFlagRetracted) != 0);

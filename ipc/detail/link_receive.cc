@@ -14,11 +14,14 @@ bool Link::try_receive(Receiver& receiver) {
     return true;
   }
   if (ended() || fin_received_) return true;
-  if (!receivers_.empty() || turn_messages_left_ == 0) return false;
+  if (!receivers_.empty() || turn_messages_left_ == 0 || !readable()) return false;
   if (take(receiver.message.emplace()) == Got::kMessage) return true;
   receiver.message.reset();
   return ended() || fin_received_;
 }
+
+// Whether take() may find something: a look, before a message is made to hold it.
+bool Link::readable() const noexcept { return lane_ ? lane_->reader().readable() : socket_readable_; }
 
 // Takes the next message for receive(), and handles what is none. On kFin, kEnd and kBroken the link knows already.
 Got Link::take(Message& message) {
@@ -35,7 +38,7 @@ Got Link::take(Message& message) {
         if (accept(got, message)) return Got::kMessage;
         if (ended()) return Got::kBroken;
         if (turn_messages_left_ == 0) return Got::kBusy;
-        message = Message();
+        message.clear();
         continue;
       case Got::kEmpty: socket_readable_ = false; break;
       case Got::kBusy: turn_messages_left_ = 0; break;
@@ -69,7 +72,7 @@ bool Link::accept(Got got, Message& message) {
     default: break;
   }
   if ((message.flags_ & shm::kFlagReply) != 0) {
-    accept_reply(std::move(message));
+    accept_reply(message);
     return false;
   }
   if ((message.flags_ & shm::kFlagContinued) != 0) {
@@ -87,7 +90,7 @@ bool Link::wants_messages() const noexcept {
 
 bool Link::receive_waiting() {
   bool any = false;
-  while (wants_messages() && turn_messages_left_ != 0 && !ended()) {
+  while (wants_messages() && turn_messages_left_ != 0 && !ended() && readable()) {
     const std::uint32_t left = turn_messages_left_;
     Got got = Got::kEmpty;
     if (receivers_.empty()) {

@@ -10,11 +10,26 @@
 namespace wharf::ipc::detail {
 using Sent = Transport::Sent;
 
-bool Link::send_at_once(Message& message, std::uint8_t flags, std::uint64_t stream) {
-  if (ended() || fin_sent_ || turn_messages_left_ == 0 || !senders_.empty()) return false;
-  if (!transport_->send_at_once(message, flags, stream)) return false;
-  --turn_messages_left_;
-  publish_early();
+std::optional<std::uint64_t> Link::transmit_at_once(Message& message, std::uint8_t flags, std::uint64_t stream) {
+  if (ended() || fin_sent_ || turn_messages_left_ == 0 || !senders_.empty()) return std::nullopt;
+  const std::optional<std::uint64_t> position = transport_->send_at_once(message, flags, stream);
+  if (position.has_value()) {
+    --turn_messages_left_;
+    publish_early();
+  }
+  return position;
+}
+
+bool Link::call_at_once(Caller& caller, Message& request) {
+  if (fin_received_ || calls_.size() >= options_.call_count_max) return false;
+  const std::uint64_t stream = calls_.add(caller);
+  const std::optional<std::uint64_t> position = transmit_at_once(request, shm::kFlagRequest, stream);
+  if (!position.has_value()) {
+    calls_.remove(stream);
+    return false;
+  }
+  caller.stream = stream;
+  caller.request_sent(*position);
   return true;
 }
 

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 
 #include "wharf/ipc/counters.h"
 #include "wharf/ipc/detail/settling.h"
@@ -52,8 +53,11 @@ class Transport {
     kBroken,    // the link is done for: status() says why
   };
   // Sends a message of a kind that takes no preparation, if there is room for it now. Once sent, a loan belongs to the
-  // peer. False: nothing has happened.
-  virtual bool send_at_once(Message& /*message*/, std::uint8_t /*flags*/, std::uint64_t /*stream*/) { return false; }
+  // peer. Returns the position, for retract(); none: nothing has happened.
+  virtual std::optional<std::uint64_t> send_at_once(Message& /*message*/, std::uint8_t /*flags*/,
+                                                    std::uint64_t /*stream*/) {
+    return std::nullopt;
+  }
   // Whether the message is large: its bytes move in several turns.
   virtual bool takes_turns(const Outgoing& outgoing) const noexcept = 0;
   // Sends `outgoing`, or moves the next of its bytes, so many as one turn may. Once sent, its loans belong to the peer.
