@@ -231,17 +231,24 @@ runtime::Poller::Spinning Link::spinning() const noexcept {
   return known && peer_cpu == this_cpu() ? Spinning::kHarmful : Spinning::kUseful;
 }
 
-void Link::publish_early() noexcept {
+void Link::publish_early(std::size_t payload_bytes) noexcept {
   if (!lane_) return;
   // Within a turn news gathers, for few stores and at most one ring; but a peer that is awake starts on the first of it at
-  // once, and on each large batch.
+  // once, and on each batch that takes it longer than the store takes us. Blocks go home one by one: the peer may be
+  // waiting for room to write the next.
   constexpr std::size_t kBatchCells = 32;
+  constexpr std::size_t kBatchBytes = 8 * 1024;
   shm::RingWriter& writer = lane_->writer();
   shm::RingReader& reader = lane_->reader();
-  if (writer.unpublished_cells() >= (published_early_ ? kBatchCells : 1) && writer.publish()) {
-    owed_ring_ |= shm::kWantMessages;
-    published_early_ = true;
+  unpublished_bytes_ += payload_bytes;
+  if (writer.unpublished_cells() >= (published_early_ ? kBatchCells : 1) || unpublished_bytes_ >= kBatchBytes) {
+    unpublished_bytes_ = 0;
+    if (writer.publish()) {
+      owed_ring_ |= shm::kWantMessages;
+      published_early_ = true;
+    }
   }
+  if (lane_->publish_releases()) owed_ring_ |= shm::kWantMemory;
   if (reader.unpublished_cells() >= kBatchCells && reader.publish()) owed_ring_ |= shm::kWantSpace;
   reactor_.flush_later(*this);
 }
@@ -250,6 +257,7 @@ void Link::flush() noexcept {
   if (ended() || !lane_) return;
   std::uint64_t news = std::exchange(owed_ring_, 0);
   published_early_ = false;
+  unpublished_bytes_ = 0;
   if (lane_->writer().publish()) news |= shm::kWantMessages;
   if (lane_->reader().publish()) news |= shm::kWantSpace;
   if (lane_->publish_releases()) news |= shm::kWantMemory;

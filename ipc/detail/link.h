@@ -167,6 +167,7 @@ class Link final : public shm::RefCounted, private runtime::Poller, private shm:
   void check_returned();
   bool receive_waiting();
   Transport::Got take(Message& message);
+  void use_turn(std::size_t payload_bytes) noexcept;
   bool accept(Transport::Got got, Message& message);
   void check_progress() noexcept;
   void dispatch(Message&& message);
@@ -191,8 +192,9 @@ class Link final : public shm::RefCounted, private runtime::Poller, private shm:
   static void resume_with(coro::detail::WaitList& senders, const Status& result);
   void broken();
   void end(Status why) noexcept;
-  // There is news for the peer: it is published at the end of the turn, or now if there is much.
-  void publish_early() noexcept;
+  // There is news for the peer: it is published at the end of the turn, or now if there is much. `payload_bytes`: of the
+  // message that the news is.
+  void publish_early(std::size_t payload_bytes = 0) noexcept;
   void ring(std::uint64_t news) noexcept;
   bool ring_doorbell() noexcept;
   void take_wakes() noexcept;
@@ -230,6 +232,7 @@ class Link final : public shm::RefCounted, private runtime::Poller, private shm:
   std::uint64_t memory_turns_ = 0;  // given out
   std::uint64_t owed_ring_ = 0;  // published, and not rung for yet
   bool published_early_ = false;  // in this turn
+  std::size_t unpublished_bytes_ = 0;  // of payload that was sent
   std::size_t message_bytes_max_ = 0;
   std::uint32_t peer_stream_window_ = 1;
   bool socket_readable_ = false;

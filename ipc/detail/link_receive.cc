@@ -1,12 +1,20 @@
 // The receiving half of a Link: what the peer sent, to whoever waits for it.
 #include "wharf/ipc/detail/link.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "wharf/ipc/detail/link_watches.h"
 
 namespace wharf::ipc::detail {
 using Got = Transport::Got;
+
+namespace {
+
+// So many bytes of payload count as another message: about as long to read as one is to receive.
+constexpr std::size_t kTurnBytesPerMessage = 16 * 1024;
+
+}  // namespace
 
 bool Link::try_receive(Receiver& receiver) {
   if (!parked_.empty()) {
@@ -23,6 +31,13 @@ bool Link::try_receive(Receiver& receiver) {
 // Whether take() may find something: a look, before a message is made to hold it.
 bool Link::readable() const noexcept { return lane_ ? lane_->reader().readable() : socket_readable_; }
 
+// What a message of so many bytes takes of the turn, in messages: to read it takes its receiver a while, and its memory
+// goes home meanwhile.
+void Link::use_turn(std::size_t payload_bytes) noexcept {
+  const std::size_t count = 1 + payload_bytes / kTurnBytesPerMessage;
+  turn_messages_left_ -= static_cast<std::uint32_t>(std::min<std::size_t>(count, turn_messages_left_));
+}
+
 // Takes the next message for receive(), and handles what is none. On kFin, kEnd and kBroken the link knows already.
 Got Link::take(Message& message) {
   if (!lane_ && !socket_readable_) return Got::kEmpty;
@@ -33,7 +48,7 @@ Got Link::take(Message& message) {
       case Got::kRetracted:
       case Got::kCredit:
       case Got::kCancel:
-        if (turn_messages_left_ != 0) --turn_messages_left_;
+        use_turn(message.size_bytes());
         publish_early();
         if (accept(got, message)) return Got::kMessage;
         if (ended()) return Got::kBroken;

@@ -12,10 +12,11 @@ using Sent = Transport::Sent;
 
 std::optional<std::uint64_t> Link::transmit_at_once(Message& message, std::uint8_t flags, std::uint64_t stream) {
   if (ended() || fin_sent_ || turn_messages_left_ == 0 || !senders_.empty()) return std::nullopt;
+  const std::size_t payload_bytes = message.size_bytes();
   const std::optional<std::uint64_t> position = transport_->send_at_once(message, flags, stream);
   if (position.has_value()) {
     --turn_messages_left_;
-    publish_early();
+    publish_early(payload_bytes);
   }
   return position;
 }
@@ -79,6 +80,7 @@ Link::Step Link::send_now(Sender& sender) {
     sender.outgoing.flags |= shm::kFlagRequest;
   }
   sender.outgoing.memory_is_others = !has_memory_turn(sender.memory_turn);
+  const std::size_t payload_bytes = sender.outgoing.message.size_bytes();
   const Sent outcome = transport_->try_send(sender.outgoing);
   if (outcome != Sent::kNoMemory) sender.memory_turn = 0;
   switch (outcome) {
@@ -87,7 +89,7 @@ Link::Step Link::send_now(Sender& sender) {
       if (caller != nullptr) caller->request_sent(sender.outgoing.position);
       if (sender.outgoing.obligation) sender.outgoing.obligation.settle();
       if (sender.outgoing.kind == shm::RecordKind::kFin) fin_sent_ = true;
-      publish_early();
+      publish_early(payload_bytes);
       return Step::kDone;
     case Sent::kProgress:
       if (sender.outgoing.begun) sender.hold();
