@@ -28,7 +28,7 @@ struct LaneOptions {
   // Cells of 64 bytes that carry records and small payloads, each way. A power of two, 16 KiB..16 MiB.
   std::size_t ring_bytes = 16 * 1024;
   // Blocks that may be lent at once, each way. A power of two, 256..65536; 8 bytes each.
-  std::size_t release_slot_count = 512;
+  std::size_t release_slot_count = 256;
   // Arena memory that this side may create at most; 0 turns the arena off.
   std::size_t arena_bytes_max = 8 * 1024 * 1024;
   // Milliseconds that a segment of the arena may hold nothing before it is given back to the system, which happens after

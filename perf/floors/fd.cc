@@ -1,5 +1,5 @@
-// `socketpair`, case `fd`: bare sendmsg(2) and recvmsg(2) with SCM_RIGHTS. One descriptor is sent over and over; the receiver
-// closes each that arrives.
+// `socketpair`, case `fd`: bare sendmsg(2) and recvmsg(2) with SCM_RIGHTS. Each message has a descriptor of its own, as one
+// that passes a connection on has: the sender closes it when it is sent, and the receiver closes what arrives.
 #include <fcntl.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -47,13 +47,15 @@ class Fd final : public Duel {
     rights->cmsg_level = SOL_SOCKET;
     rights->cmsg_type = SCM_RIGHTS;
     rights->cmsg_len = CMSG_LEN(sizeof(int));
-    std::memcpy(CMSG_DATA(rights), &file_, sizeof(file_));
     side.ready();
     bool last = false;
     for (std::uint64_t number = 1; !last; ++number) {
       last = !side.more();
       side.write(payload.data(), bytes_, last ? kLastNumber : number);
+      const int fd = check(::fcntl(file_, F_DUPFD_CLOEXEC, 0), "fcntl");
+      std::memcpy(CMSG_DATA(rights), &fd, sizeof(fd));
       check(static_cast<int>(::sendmsg(sockets_[0], &packet.header, MSG_NOSIGNAL)), "sendmsg");
+      check(::close(fd), "close");
     }
     side.finish();
   }
