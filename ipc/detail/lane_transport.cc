@@ -1,6 +1,7 @@
 #include "wharf/ipc/detail/lane_transport.h"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <new>
 #include <string>
@@ -49,15 +50,16 @@ Transport::Sent LaneTransport::reserve(std::size_t cells, std::byte*& at) {
   return Sent::kBroken;
 }
 
-// The frequent kinds: nothing, or one plain part that fits the record, or one loan of this port's arena.
+// The frequent kinds: nothing, or one plain part that fits the record, with or without fds; or one loan of this port's arena.
 std::optional<std::uint64_t> LaneTransport::send_at_once(Message& message, std::uint8_t flags,
                                                          std::uint64_t stream) {
-  if (!message.fds_.empty() || message.part_count() > 1 || !lane_->arena().retired().empty()) return std::nullopt;
+  const std::size_t fd_count = message.fds_.size();
+  if (fd_count > shm::kFdCountMax || message.part_count() > 1 || !lane_->arena().retired().empty()) return std::nullopt;
   Piece* const piece = message.pieces_.empty() ? nullptr : message.pieces_.data();
   const bool block = piece != nullptr && piece->kind() == Piece::Kind::kOwnBlock;
   std::span<const std::byte> plain;
   if (block) {
-    if (piece->lane() != lane_.get() || piece->size_bytes() > limits_.message_bytes_max ||
+    if (fd_count != 0 || piece->lane() != lane_.get() || piece->size_bytes() > limits_.message_bytes_max ||
         lane_->unannounced() != nullptr || lane_->lent().available() == 0) {
       return std::nullopt;
     }
@@ -68,25 +70,30 @@ std::optional<std::uint64_t> LaneTransport::send_at_once(Message& message, std::
   }
   std::byte* at = lane_->writer().reserve(shm::record_cells(block ? 1 : 0, plain.size()));
   if (at == nullptr) return std::nullopt;
+  if (fd_count != 0) {
+    std::array<int, shm::kFdCountMax> fds;
+    std::transform(message.fds_.begin(), message.fds_.end(), fds.begin(), [](const auto& fd) { return fd.get(); });
+    if (send_fds({fds.data(), fd_count}) != Sent::kSent) return std::nullopt;
+  }
 
   // In place: a copy of small fields by wide moves would wait for each of them.
   ::new (at) shm::RecordHeader{
       .kind = shm::RecordKind::kMessage,
       .flags = flags,
-      .fd_count = 0,
+      .fd_count = static_cast<std::uint8_t>(fd_count),
       .retracted = 0,
       .block_count = static_cast<std::uint16_t>(block ? 1 : 0),
       .inline_bytes = static_cast<std::uint16_t>(plain.size()),
       .type = message.type_,
-      .fds_sequence = 0,
+      .fds_sequence = fd_count != 0 ? last_packet_sequence() : 0,
       .stream = stream,
       .deadline_ns = message.deadline_ns_,
   };
   at += sizeof(shm::RecordHeader);
   if (block) {
-    std::size_t fd_count = 0;
+    std::size_t file_index = 0;
     counters_.bytes_sent += piece->size_bytes();
-    const shm::BlockDescriptor descriptor = describe(*piece, fd_count);
+    const shm::BlockDescriptor descriptor = describe(*piece, file_index);
     std::memcpy(at, &descriptor, sizeof(descriptor));
   } else if (!plain.empty()) {
     std::memcpy(at, plain.data(), plain.size());
