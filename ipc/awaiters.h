@@ -54,13 +54,13 @@ inline SendAwaiter send_outgoing(shm::Ref<detail::Link> link, detail::Outgoing&&
 class [[nodiscard]] CallAwaiter final : private detail::Sender, private detail::Caller {
  public:
   CallAwaiter(shm::Ref<detail::Link> link, Message&& request, std::int64_t deadline_ns)
-      : Sender({}, this), link_(std::move(link)), deadline_ns_(deadline_ns) {
+      : Sender(this), link_(std::move(link)), deadline_ns_(deadline_ns) {
     awaits_reply = true;
     sent = link_->call_at_once(*this, request);
     if (!sent) outgoing.message = std::move(request);
   }
   ~CallAwaiter() {
-    if (stream == 0) return;
+    if (stream == 0 || reply_.has_value()) return;
     link_->cancel_call(*this);
     link_->forget_call(*this);
   }

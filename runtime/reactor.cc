@@ -168,7 +168,7 @@ bool Reactor::spin(std::int64_t& idle_since_ns) noexcept {
   ++counters_.spins;
   std::int64_t limit_ns = 0;
   for (;;) {
-    since_look_count_ += glance();
+    since_look_count_ += 1 + glance();
     if (poll_hot(0)) {
       ++counters_.spin_hits;
       spin_policy_.caught();

@@ -40,6 +40,7 @@ inline constexpr std::size_t kErrorTextBytesMax = 512;
 struct Sender : PortWait {
   // `starter`: the caller of the request that the message begins, or null.
   Sender(Outgoing&& what, Caller* starter) noexcept : outgoing(std::move(what)), caller(starter) {}
+  explicit Sender(Caller* starter) noexcept : caller(starter) {}
 
   Outgoing outgoing;
   Caller* caller;
