@@ -132,9 +132,10 @@ StatusOr<PortEnd> Message::take_port(std::size_t index) {
 
 SendAwaiter Message::reply(Message answer) {
   if (!obligation_) return SendAwaiter(absl::InvalidArgumentError("reply: no request, or answered already"));
-  if (obligation_.borrow_link().send_at_once(answer, shm::kFlagReply, obligation_.stream())) {
-    obligation_.settle();
-    return SendAwaiter(Status());
+  if (Status result; obligation_.borrow_link().send_at_once(answer, result, shm::kFlagReply, obligation_.stream())) {
+    detail::Obligation owed = std::move(obligation_);  // still so if the answer was refused
+    if (result.ok()) owed.settle();
+    return SendAwaiter(std::move(result));
   }
   detail::Outgoing outgoing{.message = std::move(answer)};
   outgoing.flags |= shm::kFlagReply;

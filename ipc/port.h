@@ -79,7 +79,7 @@ class Port {
   //            until the first fragment is out; after that the result is that of the send.
   // Cost:      no allocation; no system call unless the peer sleeps, or fds go along.
   SendAwaiter send(Message message, WaitOptions options = {}) {
-    if (link_->send_at_once(message)) return SendAwaiter(Status());
+    if (Status result; link_->send_at_once(message, result)) return SendAwaiter(std::move(result));
     return {link_, {.message = std::move(message)}, options.deadline_ns};
   }
 

@@ -51,29 +51,30 @@ Transport::Sent LaneTransport::reserve(std::size_t cells, std::byte*& at) {
 }
 
 // The frequent kinds: nothing, or one plain part that fits the record, with or without fds; or one loan of this port's arena.
-std::optional<std::uint64_t> LaneTransport::send_at_once(Message& message, std::uint8_t flags,
-                                                         std::uint64_t stream) {
+Transport::Sent LaneTransport::send_at_once(Message& message, std::uint8_t flags, std::uint64_t stream,
+                                            std::uint64_t& position) {
   const std::size_t fd_count = message.fds_.size();
-  if (fd_count > shm::kFdCountMax || message.part_count() > 1 || !lane_->arena().retired().empty()) return std::nullopt;
+  if (fd_count > shm::kFdCountMax || message.part_count() > 1 || !lane_->arena().retired().empty()) return Sent::kNoTurn;
   Piece* const piece = message.pieces_.empty() ? nullptr : message.pieces_.data();
   const bool block = piece != nullptr && piece->kind() == Piece::Kind::kOwnBlock;
   std::span<const std::byte> plain;
   if (block) {
     if (fd_count != 0 || piece->lane() != lane_.get() || piece->size_bytes() > limits_.message_bytes_max ||
         lane_->unannounced() != nullptr || lane_->lent().available() == 0) {
-      return std::nullopt;
+      return Sent::kNoTurn;
     }
   } else {
-    if (piece != nullptr && !piece->is_borrowed()) return std::nullopt;
+    if (piece != nullptr && !piece->is_borrowed()) return Sent::kNoTurn;
     plain = piece != nullptr ? piece->bytes() : message.head_.bytes();
-    if (plain.size() > inline_bytes_max_) return std::nullopt;
+    if (plain.size() > inline_bytes_max_) return Sent::kNoTurn;
   }
   std::byte* at = lane_->writer().reserve(shm::record_cells(block ? 1 : 0, plain.size()));
-  if (at == nullptr) return std::nullopt;
+  if (at == nullptr) return Sent::kNoTurn;
   if (fd_count != 0) {
     std::array<int, shm::kFdCountMax> fds;
     std::transform(message.fds_.begin(), message.fds_.end(), fds.begin(), [](const auto& fd) { return fd.get(); });
-    if (send_fds({fds.data(), fd_count}) != Sent::kSent) return std::nullopt;
+    const Sent sent = send_fds({fds.data(), fd_count});
+    if (sent != Sent::kSent) return sent == Sent::kNoSocket ? Sent::kNoTurn : sent;
   }
 
   // In place: a copy of small fields by wide moves would wait for each of them.
@@ -103,7 +104,8 @@ std::optional<std::uint64_t> LaneTransport::send_at_once(Message& message, std::
   }
   ++counters_.messages_sent;
   ++counters_.sent_shared_memory;
-  return lane_->writer().commit();
+  position = lane_->writer().commit();
+  return Sent::kSent;
 }
 
 Transport::Sent LaneTransport::try_send(Outgoing& outgoing) {

@@ -5,7 +5,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <optional>
 #include <span>
 #include <vector>
 
@@ -29,7 +28,7 @@ class LaneTransport final : public Transport {
                 PortCounters& counters) noexcept;
 
   bool takes_turns(const Outgoing& outgoing) const noexcept override;
-  std::optional<std::uint64_t> send_at_once(Message& message, std::uint8_t flags, std::uint64_t stream) override;
+  Sent send_at_once(Message& message, std::uint8_t flags, std::uint64_t stream, std::uint64_t& position) override;
   Sent try_send(Outgoing& outgoing) override;
   Got try_receive(Message& message) override;
   bool retract(std::uint64_t position, std::uint64_t stream) override;

@@ -82,11 +82,10 @@ class Link final : public shm::RefCounted, private runtime::Poller, private shm:
   void close() noexcept;
 
   // Sends the message as one record, if it is of the plain and frequent kinds, and nothing at all stands in the way: of a
-  // request or reply with its flags and stream. False: nothing has happened; a Sender finds out what is to be done.
-  bool send_at_once(Message& message, std::uint8_t flags = 0, std::uint64_t stream = 0) {
-    return transmit_at_once(message, flags, stream).has_value();
-  }
-  // The same for the request of a caller that is not registered yet: it is, once the request is sent.
+  // reply with its flags and stream. True: it is over, and `result` says how. False: nothing has happened; a Sender finds
+  // out what is to be done.
+  bool send_at_once(Message& message, Status& result, std::uint8_t flags = 0, std::uint64_t stream = 0);
+  // The same for a request without fds. True: it is sent, and its caller registered.
   bool call_at_once(Caller& caller, Message& request);
   // Each tries at once. True: it is over, in success or failure. False: add the waiter to the list and call look_out().
   bool try_send(Sender& sender);
@@ -151,7 +150,7 @@ class Link final : public shm::RefCounted, private runtime::Poller, private shm:
   // shm::Lane::Owner
   void on_lane_change() noexcept override;
 
-  std::optional<std::uint64_t> transmit_at_once(Message& message, std::uint8_t flags, std::uint64_t stream);
+  Transport::Sent transmit_at_once(Message& message, std::uint8_t flags, std::uint64_t stream, std::uint64_t& position);
   enum class Step { kDone, kProgress, kWaits };
   Step send_now(Sender& sender);
   void send_waiting();

@@ -10,27 +10,40 @@
 namespace wharf::ipc::detail {
 using Sent = Transport::Sent;
 
-std::optional<std::uint64_t> Link::transmit_at_once(Message& message, std::uint8_t flags, std::uint64_t stream) {
-  if (ended() || fin_sent_ || turn_messages_left_ == 0 || !senders_.empty()) return std::nullopt;
+Sent Link::transmit_at_once(Message& message, std::uint8_t flags, std::uint64_t stream, std::uint64_t& position) {
+  if (ended() || fin_sent_ || turn_messages_left_ == 0 || !senders_.empty()) return Sent::kNoTurn;
   const std::size_t payload_bytes = message.size_bytes();
-  const std::optional<std::uint64_t> position = transport_->send_at_once(message, flags, stream);
-  if (position.has_value()) {
+  const Sent outcome = transport_->send_at_once(message, flags, stream, position);
+  if (outcome == Sent::kSent) {
     --turn_messages_left_;
     publish_early(payload_bytes);
   }
-  return position;
+  return outcome;
+}
+
+bool Link::send_at_once(Message& message, Status& result, std::uint8_t flags, std::uint64_t stream) {
+  std::uint64_t position = 0;
+  switch (transmit_at_once(message, flags, stream, position)) {
+    case Sent::kSent: return true;
+    case Sent::kRefused: result = transport_->status(); return true;
+    case Sent::kBroken:
+      broken();
+      result = status_;
+      return true;
+    default: return false;
+  }
 }
 
 bool Link::call_at_once(Caller& caller, Message& request) {
-  if (fin_received_ || calls_.size() >= options_.call_count_max) return false;
+  if (fin_received_ || calls_.size() >= options_.call_count_max || request.fd_count() != 0) return false;
   const std::uint64_t stream = calls_.add(caller);
-  const std::optional<std::uint64_t> position = transmit_at_once(request, shm::kFlagRequest, stream);
-  if (!position.has_value()) {
+  std::uint64_t position = 0;
+  if (transmit_at_once(request, shm::kFlagRequest, stream, position) != Sent::kSent) {
     calls_.remove(stream);
     return false;
   }
   caller.stream = stream;
-  caller.request_sent(*position);
+  caller.request_sent(position);
   return true;
 }
 

@@ -7,7 +7,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <optional>
 
 #include "wharf/ipc/counters.h"
 #include "wharf/ipc/detail/settling.h"
@@ -53,10 +52,10 @@ class Transport {
     kBroken,    // the link is done for: status() says why
   };
   // Sends a message of a kind that takes no preparation, if there is room for it now. Once sent, a loan belongs to the
-  // peer. Returns the position, for retract(); none: nothing has happened.
-  virtual std::optional<std::uint64_t> send_at_once(Message& /*message*/, std::uint8_t /*flags*/,
-                                                    std::uint64_t /*stream*/) {
-    return std::nullopt;
+  // peer, and `position` is for retract(). kRefused: status() says why. kNoTurn: not in this way; nothing has happened.
+  virtual Sent send_at_once(Message& /*message*/, std::uint8_t /*flags*/, std::uint64_t /*stream*/,
+                            std::uint64_t& /*position*/) {
+    return Sent::kNoTurn;
   }
   // Whether the message is large: its bytes move in several turns.
   virtual bool takes_turns(const Outgoing& outgoing) const noexcept = 0;

@@ -86,7 +86,7 @@ class Wares {
     add(::open("/", O_RDONLY | O_CLOEXEC));
     add(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
   }
-  static constexpr std::size_t kSlots = 512;
+  static constexpr std::size_t kSlots = 256;
 
   // The first is an honest control segment, the second an honest doorbell.
   int pick(Input& input) const { return fds_[input.below(fds_.size())].get(); }

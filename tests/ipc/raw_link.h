@@ -92,6 +92,6 @@ class RawLink {
 };
 
 inline constexpr std::size_t kRawRingBytes = 16 * 1024;
-inline constexpr std::size_t kRawReleaseSlots = 512;
+inline constexpr std::size_t kRawReleaseSlots = 256;
 
 }  // namespace wharf::test

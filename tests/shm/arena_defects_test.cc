@@ -135,7 +135,7 @@ TEST(ArenaDefectTest, D25_AControlSegmentMustHoldTheRingsThatItNames) {
     const Ref<Lane> lane = test::LanePair::make({}, nullptr);
     SegmentHeader header = test::good_header(SegmentKind::kControl, 16'384);
     header.ring_bytes = ring_bytes;
-    header.release_slot_count = 512;
+    header.release_slot_count = 256;
 
     const Status status = lane->attach(test::make_memfd(header, {.bytes = 16'384}));
 

@@ -320,15 +320,15 @@ std::string attach_refusal(std::uint32_t ring_bytes, std::uint32_t slot_count, s
 
 TEST(LaneTest, AControlSegmentThatIsWrongIsRefusedAndTheFieldNamed) {
   const std::size_t bytes = 24 * 1024;
-  EXPECT_EQ(attach_refusal(16'384, 512, bytes), "OK");
-  EXPECT_THAT(attach_refusal(0, 512, bytes), HasSubstr("ring_bytes"));
-  EXPECT_THAT(attach_refusal(8192, 512, bytes), HasSubstr("ring_bytes"));
-  EXPECT_THAT(attach_refusal(16'385, 512, bytes), HasSubstr("ring_bytes"));
-  EXPECT_THAT(attach_refusal(0x8000'0000, 512, bytes), HasSubstr("ring_bytes"));
+  EXPECT_EQ(attach_refusal(16'384, 256, bytes), "OK");
+  EXPECT_THAT(attach_refusal(0, 256, bytes), HasSubstr("ring_bytes"));
+  EXPECT_THAT(attach_refusal(8192, 256, bytes), HasSubstr("ring_bytes"));
+  EXPECT_THAT(attach_refusal(16'385, 256, bytes), HasSubstr("ring_bytes"));
+  EXPECT_THAT(attach_refusal(0x8000'0000, 256, bytes), HasSubstr("ring_bytes"));
   EXPECT_THAT(attach_refusal(16'384, 1024, bytes), HasSubstr("release_slot_count"));
   EXPECT_THAT(attach_refusal(16'384, 0xffff'ffff, bytes), HasSubstr("release_slot_count"));
-  EXPECT_THAT(attach_refusal(16'384, 512, 16'384), HasSubstr("segment_bytes"));
-  EXPECT_THAT(attach_refusal(1 << 24, 512, bytes), HasSubstr("segment_bytes"));
+  EXPECT_THAT(attach_refusal(16'384, 256, 16'384), HasSubstr("segment_bytes"));
+  EXPECT_THAT(attach_refusal(1 << 24, 256, bytes), HasSubstr("segment_bytes"));
 }
 
 TEST(LaneTest, AnArenaIsNoControlSegment) {
