@@ -84,20 +84,22 @@ class [[nodiscard]] CallAwaiter final : private detail::Sender, private detail::
   std::optional<Message> reply_;
 };
 
-class [[nodiscard]] ReceiveAwaiter final : private detail::Receiver {
+class [[nodiscard]] ReceiveAwaiter final {
  public:
   explicit ReceiveAwaiter(shm::Ref<detail::Link> link) noexcept : link_(std::move(link)) {}
 
-  bool await_ready() { return link_->try_receive(*this); }
+  bool await_ready() { return link_->try_receive(message_); }
   template <class Promise>
   bool await_suspend(std::coroutine_handle<Promise> handle) noexcept {
     link_->look_out();
-    return suspend_until(handle, link_->receivers(), 0);
+    return receiver_.emplace(message_).suspend_until(handle, link_->receivers(), 0);
   }
-  std::optional<Message> await_resume() { return std::move(message); }
+  std::optional<Message> await_resume() { return std::move(message_); }
 
  private:
   shm::Ref<detail::Link> link_;
+  std::optional<Message> message_;
+  std::optional<detail::Receiver> receiver_;  // once it waits
 };
 
 class [[nodiscard]] LoanAwaiter final : private detail::Borrower {

@@ -9,12 +9,6 @@
 
 namespace wharf::ipc {
 
-std::size_t Message::size_bytes() const noexcept {
-  std::size_t bytes = head_.bytes().size();
-  for (const Piece& piece : pieces_) bytes += piece.size_bytes();
-  return bytes;
-}
-
 const Piece* Message::piece_of(std::size_t index) const noexcept {
   if (!head_.bytes().empty()) {
     if (index == 0) return nullptr;

@@ -74,7 +74,11 @@ class Message {
   void set_deadline_ns(std::int64_t deadline_ns) noexcept { deadline_ns_ = deadline_ns; }
 
   // The payload, part by part.
-  std::size_t size_bytes() const noexcept;
+  std::size_t size_bytes() const noexcept {
+    std::size_t bytes = head_.bytes().size();
+    for (const Piece& piece : pieces_) bytes += piece.size_bytes();
+    return bytes;
+  }
   std::size_t part_count() const noexcept {
     return pieces_.size() + head_count();
   }

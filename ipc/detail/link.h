@@ -62,7 +62,9 @@ struct Note {
 
 // A task that waits for a message.
 struct Receiver : PortWait {
-  std::optional<Message> message;
+  explicit Receiver(std::optional<Message>& target) noexcept : message(target) {}
+
+  std::optional<Message>& message;
 };
 
 // A task that waits for memory.
@@ -89,7 +91,7 @@ class Link final : public shm::RefCounted, private runtime::Poller, private shm:
   bool call_at_once(Caller& caller, Message& request);
   // Each tries at once. True: it is over, in success or failure. False: add the waiter to the list and call look_out().
   bool try_send(Sender& sender);
-  bool try_receive(Receiver& receiver);
+  bool try_receive(std::optional<Message>& message);
   bool try_borrow(Borrower& borrower);
   coro::detail::WaitList& senders(const Sender& sender) noexcept {
     return sender.sent ? callers_ : sender.large ? large_ : senders_;

@@ -16,15 +16,15 @@ constexpr std::size_t kTurnBytesPerMessage = 16 * 1024;
 
 }  // namespace
 
-bool Link::try_receive(Receiver& receiver) {
+bool Link::try_receive(std::optional<Message>& message) {
   if (!parked_.empty()) {
-    receiver.message.emplace(parked_.pop());
+    message.emplace(parked_.pop());
     return true;
   }
   if (ended() || fin_received_) return true;
   if (!receivers_.empty() || turn_messages_left_ == 0 || !readable()) return false;
-  if (take(receiver.message.emplace()) == Got::kMessage) return true;
-  receiver.message.reset();
+  if (take(message.emplace()) == Got::kMessage) return true;
+  message.reset();
   return ended() || fin_received_;
 }
 
