@@ -17,5 +17,6 @@ std::vector<Entry> ring_eventfd_entries();  // the ring with bells
 std::vector<Entry> socket_entries();        // a bare socket, blocking and in io_uring
 std::vector<Entry> fd_entries();            // descriptors through a bare socket
 std::vector<Entry> memory_entries();        // one cache line to and fro; copying
+std::vector<Entry> record_entries();        // wharf's ring of records, without a port
 
 }  // namespace wharf::perf
