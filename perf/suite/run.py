@@ -30,7 +30,7 @@ class Settings:
 
 
 QUICK = Settings(seconds=0.06, pairs=5, rounds_max=20, turns=2, budget_s=110)
-FULL = Settings(seconds=0.15, pairs=7, rounds_max=30, turns=5, budget_s=20 * 60)
+FULL = Settings(seconds=0.15, pairs=7, rounds_max=30, turns=5, budget_s=11 * 60)
 
 
 @dataclasses.dataclass
