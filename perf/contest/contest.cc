@@ -91,12 +91,14 @@ nlohmann::json report(const Entry& entry, const Load& load, const Shared& shared
   std::uint64_t sent = 0;
   std::uint64_t received = 0;
   std::uint64_t bad = 0;
+  std::uint64_t system_calls = 0;
   std::int64_t finished_ns = 0;
   Usage used;
   for (const Side& side : shared.sides) {
     sent += side.sent();
     received += side.received();
     bad += side.bad();
+    system_calls += side.system_calls();
     finished_ns = std::max(finished_ns, side.finished_ns());
     used.cpu_ns += side.used().cpu_ns;
     used.voluntary_switches += side.used().voluntary_switches;
@@ -107,20 +109,25 @@ nlohmann::json report(const Entry& entry, const Load& load, const Shared& shared
   const double operations = static_cast<double>(client.sent() + client.received() - client.measured_from()) /
                             entry.messages_per_operation;
   const double nanoseconds = static_cast<double>(finished_ns - client.started_ns());
-  return {{"contender", entry.contender},
-          {"case", entry.what},
-          {"payload_bytes", load.payload_bytes},
-          {"placement", name_of(kPlacements, load.placement)},
-          {"mode", name_of(kModes, load.mode)},
-          {"count", load.count},
-          {"operations", operations},
-          {"ns_per_operation", nanoseconds / operations},
-          {"sent", sent},
-          {"received", received},
-          {"bad", bad},
-          {"cpu_ns_per_operation", static_cast<double>(used.cpu_ns) / all},
-          {"voluntary_switches_per_operation", static_cast<double>(used.voluntary_switches) / all},
-          {"involuntary_switches_per_operation", static_cast<double>(used.involuntary_switches) / all}};
+  nlohmann::json result{{"contender", entry.contender},
+                        {"case", entry.what},
+                        {"payload_bytes", load.payload_bytes},
+                        {"placement", name_of(kPlacements, load.placement)},
+                        {"mode", name_of(kModes, load.mode)},
+                        {"count", load.count},
+                        {"operations", operations},
+                        {"ns_per_operation", nanoseconds / operations},
+                        {"sent", sent},
+                        {"received", received},
+                        {"bad", bad},
+                        {"cpu_ns_per_operation", static_cast<double>(used.cpu_ns) / all},
+                        {"voluntary_switches_per_operation", static_cast<double>(used.voluntary_switches) / all},
+                        {"involuntary_switches_per_operation", static_cast<double>(used.involuntary_switches) / all}};
+  // Most libraries do not count theirs.
+  if (client.counts_system_calls()) {
+    result["system_calls_per_operation"] = static_cast<double>(system_calls) / all;
+  }
+  return result;
 }
 
 int run(const Entry& entry, const Load& load) {

@@ -74,7 +74,15 @@ class alignas(128) Side {
   // As finish(), and returns when every side has: for libraries that may lose what is under way when either end closes.
   void finish_together() noexcept;
 
+  // System calls of this side, for a library that counts its own. Not counted: those of the harness.
+  void add_system_calls(std::uint64_t count) noexcept {
+    system_calls_ += count;
+    counts_system_calls_ = true;
+  }
+
   // For add_up().
+  std::uint64_t system_calls() const noexcept { return system_calls_; }
+  bool counts_system_calls() const noexcept { return counts_system_calls_; }
   std::uint64_t sent() const noexcept { return sent_; }
   std::uint64_t received() const noexcept { return received_; }
   std::uint64_t bad() const noexcept { return bad_; }
@@ -93,6 +101,8 @@ class alignas(128) Side {
   std::uint64_t sent_ = 0;
   std::uint64_t received_ = 0;
   std::uint64_t bad_ = 0;
+  std::uint64_t system_calls_ = 0;
+  bool counts_system_calls_ = false;
   std::uint64_t measured_from_ = 0;  // messages of this side before the measured part
   std::int64_t begun_ns_ = 0;        // of the warming up
   std::int64_t started_ns_ = 0;      // of the measured part

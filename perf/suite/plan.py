@@ -75,6 +75,8 @@ class Spec:
 def round_trips() -> Iterable[Spec]:
     for mode in ("awake", "asleep", "default"):
         for placement in PLACEMENTS:
+            if mode == "awake" and placement == "same":
+                continue  # two sides that never give way take turns of milliseconds
             for payload in SIZES:
                 sleeps = mode == "asleep" or (mode == "default" and placement == "same")
                 goal = payload == 64 and (mode == "default" or (mode == "awake") == (placement == "split"))

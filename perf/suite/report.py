@@ -87,6 +87,31 @@ def sections(results: list[Result], drawn: list[plots.Plot]) -> list[str]:
     return text
 
 
+PER_OPERATION = {
+    "system_calls_per_operation": "system calls",
+    "voluntary_switches_per_operation": "sleeps",
+    "involuntary_switches_per_operation": "times moved aside",
+    "cpu_ns_per_operation": "processor time",
+}
+
+
+def use_section(results: list[Result]) -> list[str]:
+    """What one operation uses up at 64 bytes, all processes together."""
+    lines = []
+    for name, row in rows_of(results).items():
+        if not name.startswith(("round_trip/64/", "stream/64/", "calls/64/", "fd/64/")) or "/against " in name:
+            continue
+        for result in row:
+            counts = result["counts"]
+            if result["role"] != "floor" and "cpu_ns_per_operation" in counts:
+                numbers = [f"{counts[key]:.2g}" if key in counts else "-" for key in list(PER_OPERATION)[:3]]
+                lines.append([name, result["contender"], *numbers, units.nanoseconds(counts["cpu_ns_per_operation"])])
+    if not lines:
+        return []
+    text = "All processes together. Only wharf counts its own system calls; a sleep is a voluntary context switch."
+    return ["## What an operation uses", text, markdown_table(["", "", *PER_OPERATION.values()], lines)]
+
+
 def bench_section(results: list[Result]) -> list[str]:
     rows = [result for result in results if result["row"].startswith("bench/")]
     if not rows:
@@ -120,6 +145,7 @@ def whole_report(run: dict[str, Any], drawn: list[plots.Plot]) -> str:
         f"{met_of(run['goals'])}; {missing} more were not measured.",
         goals_table(run["goals"]),
         *sections(run["results"], drawn),
+        *use_section(run["results"]),
         *http_section(run["results"]),
         *bench_section(run["results"]),
     ]

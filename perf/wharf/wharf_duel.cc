@@ -6,6 +6,8 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "wharf/runtime/base/sys.h"
+
 namespace wharf::perf {
 void fail_with(const Status& status) {
   std::fprintf(stderr, "%s\n", status.ToString().c_str());
@@ -50,12 +52,14 @@ coro::Task<void> WharfDuel::open_and_run(Side& side, Ends ends, unsigned process
     ports.push_back(value_or_fail(std::move(port)));
   }
   side.ready();
+  const std::uint64_t calls_before = runtime::sys::counters().total;
   if (process == 0) {
     co_await run_client(side, ports);
   } else {
     co_await run_server(side, ports, process - 1);
   }
   side.finish();
+  side.add_system_calls(runtime::sys::counters().total - calls_before);
   for (auto& port : ports) check(co_await port->close_send());
   for (auto& port : ports) {
     const auto more = co_await port->receive();
