@@ -102,24 +102,26 @@ class [[nodiscard]] ReceiveAwaiter final {
   std::optional<detail::Receiver> receiver_;  // once it waits
 };
 
-class [[nodiscard]] LoanAwaiter final : private detail::Borrower {
+class [[nodiscard]] LoanAwaiter final {
  public:
   LoanAwaiter(shm::Ref<detail::Link> link, std::size_t wanted_bytes, std::int64_t deadline_ns) noexcept
       : link_(std::move(link)), deadline_ns_(deadline_ns) {
-    bytes = wanted_bytes;
+    borrowing_.bytes = wanted_bytes;
   }
 
-  bool await_ready() { return link_->try_borrow(*this); }
+  bool await_ready() { return link_->try_borrow(borrowing_); }
   template <class Promise>
   bool await_suspend(std::coroutine_handle<Promise> handle) noexcept {
     link_->look_out();
-    return suspend_until(handle, link_->borrowers(), deadline_ns_);
+    return borrower_.emplace(borrowing_).suspend_until(handle, link_->borrowers(), deadline_ns_);
   }
   StatusOr<Loan> await_resume();
 
  private:
   shm::Ref<detail::Link> link_;
   std::int64_t deadline_ns_;
+  detail::Borrowing borrowing_;
+  std::optional<detail::Borrower> borrower_;  // once it waits
 };
 
 }  // namespace wharf::ipc

@@ -65,9 +65,9 @@ coro::Task<StatusOr<Call>> Port::start_call(Message request, CallOptions options
 }
 
 StatusOr<Loan> LoanAwaiter::await_resume() {
-  if (loan.has_value()) return std::move(*loan);
-  if (!result.ok()) return std::move(result);
-  return link_->gave_up(*this, "loan");
+  if (borrowing_.loan.has_value()) return *std::move(borrowing_.loan);
+  if (!borrowing_.result.ok()) return std::move(borrowing_.result);
+  return link_->gave_up(*borrower_, "loan");
 }
 
 }  // namespace wharf::ipc

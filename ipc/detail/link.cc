@@ -51,33 +51,33 @@ void Link::start(Handshaken handshaken) {
 
 // ---- The tasks' side; sending and receiving are in link_send.cc and link_receive.cc ----
 
-bool Link::try_borrow(Borrower& borrower) {
+bool Link::try_borrow(Borrowing& wanted) {
   if (ended()) {
-    borrower.result = status_;
+    wanted.result = status_;
     return true;
   }
   if (!lane_) {
-    borrower.result = absl::FailedPreconditionError("loan: this port has no shared memory; send plain bytes");
+    wanted.result = absl::FailedPreconditionError("loan: this port has no shared memory; send plain bytes");
     return true;
   }
   shm::OwnBlock block;
-  const bool has_turn = has_memory_turn(borrower.memory_turn);
-  switch (has_turn ? lane_->arena().allocate(borrower.bytes, block) : shm::Allocation::kFull) {
+  const bool has_turn = has_memory_turn(wanted.memory_turn);
+  switch (has_turn ? lane_->arena().allocate(wanted.bytes, block) : shm::Allocation::kFull) {
     case shm::Allocation::kOk:
-      borrower.loan.emplace(lane_, block, borrower.bytes);
+      wanted.loan.emplace(lane_, block, wanted.bytes);
       return true;
     case shm::Allocation::kTooLarge:
-      borrower.result = absl::ResourceExhaustedError(
-          "loan: " + std::to_string(borrower.bytes) + " bytes in one piece do not fit the arena: raise "
+      wanted.result = absl::ResourceExhaustedError(
+          "loan: " + std::to_string(wanted.bytes) + " bytes in one piece do not fit the arena: raise "
           "arena_bytes_max, or lend smaller pieces");
       return true;
     case shm::Allocation::kRefused:
-      borrower.result = lane_->arena().growth_error();
+      wanted.result = lane_->arena().growth_error();
       return true;
     case shm::Allocation::kFull: break;
   }
-  if (borrower.memory_turn == 0) {
-    borrower.memory_turn = ++memory_turns_;
+  if (wanted.memory_turn == 0) {
+    wanted.memory_turn = ++memory_turns_;
     ++counters_.waits;
   }
   return false;
@@ -90,7 +90,7 @@ bool Link::has_memory_turn(std::uint64_t own_turn) const noexcept {
   const auto look_at = [&first](std::uint64_t turn) {
     if (turn != 0) first = std::min(first, turn);
   };
-  if (!borrowers_.empty()) look_at(static_cast<const Borrower*>(borrowers_.first())->memory_turn);
+  if (!borrowers_.empty()) look_at(static_cast<const Borrower*>(borrowers_.first())->borrowing.memory_turn);
   for (const coro::detail::WaitList* list : {&senders_, &large_}) {
     if (!list->empty()) look_at(static_cast<const Sender*>(list->first())->memory_turn);
   }
@@ -123,7 +123,7 @@ void Link::check_returned() {
 }
 
 void Link::lend_waiting() {
-  while (!borrowers_.empty() && try_borrow(*static_cast<Borrower*>(borrowers_.first()))) {
+  while (!borrowers_.empty() && try_borrow(static_cast<Borrower*>(borrowers_.first())->borrowing)) {
     borrowers_.resume_first();
   }
 }
@@ -350,7 +350,7 @@ void Link::end(Status why) noexcept {
   fail_calls(status_);
   for (const auto& [stream, serving] : servings_) serving->fail(status_);
   while (coro::detail::Wait* wait = borrowers_.first()) {
-    static_cast<Borrower*>(wait)->result = status_;
+    static_cast<Borrower*>(wait)->borrowing.result = status_;
     borrowers_.resume(*wait);
   }
   receivers_.resume_all();

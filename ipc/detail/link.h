@@ -67,12 +67,19 @@ struct Receiver : PortWait {
   std::optional<Message>& message;
 };
 
-// A task that waits for memory.
-struct Borrower : PortWait {
+// Memory that is wanted, and what came of it.
+struct Borrowing {
   std::size_t bytes = 0;
   std::uint64_t memory_turn = 0;  // as a sender's
   std::optional<Loan> loan;
   Status result;
+};
+
+// A task that waits for memory.
+struct Borrower : PortWait {
+  explicit Borrower(Borrowing& wanted) noexcept : borrowing(wanted) {}
+
+  Borrowing& borrowing;
 };
 
 class Link final : public shm::RefCounted, private runtime::Poller, private shm::Lane::Owner {
@@ -92,7 +99,7 @@ class Link final : public shm::RefCounted, private runtime::Poller, private shm:
   // Each tries at once. True: it is over, in success or failure. False: add the waiter to the list and call look_out().
   bool try_send(Sender& sender);
   bool try_receive(std::optional<Message>& message);
-  bool try_borrow(Borrower& borrower);
+  bool try_borrow(Borrowing& wanted);
   coro::detail::WaitList& senders(const Sender& sender) noexcept {
     return sender.sent ? callers_ : sender.large ? large_ : senders_;
   }

@@ -38,7 +38,10 @@ class Stream final : public WharfDuel {
       if (Spare::holds(bytes)) {
         check(co_await port.send(spare.write(side, bytes, number)));
       } else {
-        co_await send_large(side, port, bytes, number);
+        auto loan = co_await port.loan(bytes);  // no task of its own, as send_large() is
+        check(loan.status());
+        side.write(loan->data(), bytes, number);
+        check(co_await port.send(ipc::Message(*std::move(loan))));
       }
       if (last) co_return;
     }
