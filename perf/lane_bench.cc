@@ -23,7 +23,7 @@
 #include <vector>
 
 #include "wharf/perf/bench.h"
-#include "wharf/runtime/detail/cpu_relax.h"
+#include "wharf/runtime/base/cpu.h"
 #include "wharf/shm/arena.h"
 #include "wharf/shm/ring.h"
 #include "wharf/shm/segment.h"
@@ -41,7 +41,7 @@ class Pause {
     if (++spins_ % 256 == 0) {
       ::sched_yield();
     } else {
-      runtime::detail::cpu_relax();
+      runtime::cpu_relax();
     }
   }
 

@@ -4,7 +4,7 @@
 
 #include "wharf/coro/compiler.h"
 #include "wharf/runtime/base/check.h"
-#include "wharf/runtime/detail/cpu_relax.h"
+#include "wharf/runtime/base/cpu.h"
 #include "wharf/runtime/detail/uring_backend.h"
 
 namespace wharf::runtime {
@@ -200,7 +200,7 @@ std::uint32_t Reactor::glance() noexcept {
     for (Poller* poller = hot_.first(); poller != nullptr; poller = hot_.next(*poller)) {
       if (poller->glance()) return i;
     }
-    detail::cpu_relax();
+    cpu_relax();
   }
   return kGlanceCountMax;
 }

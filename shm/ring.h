@@ -30,7 +30,7 @@
 #include <cstring>
 
 #include "wharf/runtime/base/check.h"
-#include "wharf/runtime/detail/cpu_relax.h"
+#include "wharf/runtime/base/cpu.h"
 #include "wharf/shm/format.h"
 
 namespace wharf::shm {
@@ -178,7 +178,7 @@ inline std::uint64_t RingWriter::commit() noexcept {
   head_ = position + reserved_cells_;
   // The lines ahead that the peer has left, while these are still on their way to it.
   for (std::uint64_t ahead = head_ + kPrefetchCells, i = 0; i < prefetch_count(reserved_cells_); ++i, ++ahead) {
-    if (ahead - peer_consumed_ <= cell_mask_) runtime::detail::prefetch_for_write(ring_ + (ahead & cell_mask_) * kCellBytes);
+    if (ahead - peer_consumed_ <= cell_mask_) runtime::prefetch_for_write(ring_ + (ahead & cell_mask_) * kCellBytes);
   }
   reserved_pad_cells_ = reserved_cells_ = 0;
   return position;

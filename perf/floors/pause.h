@@ -4,7 +4,7 @@
 #include <sched.h>
 
 #include "wharf/perf/contest/load.h"
-#include "wharf/runtime/detail/cpu_relax.h"
+#include "wharf/runtime/base/cpu.h"
 
 namespace wharf::perf {
 
@@ -16,7 +16,7 @@ class Pause {
     if (yields_) {
       ::sched_yield();
     } else {
-      runtime::detail::cpu_relax();
+      runtime::cpu_relax();
     }
   }
 

@@ -8,7 +8,7 @@
 #include <capnp/rpc-twoparty.h>
 #include <kj/async-io.h>
 
-#include "contest.capnp.h"
+#include <contest.capnp.h>
 
 #include "wharf/perf/peers/peers.h"
 

@@ -12,7 +12,7 @@
 
 #include <grpcpp/grpcpp.h>
 
-#include "contest.grpc.pb.h"
+#include <contest.grpc.pb.h>
 
 #include "wharf/perf/peers/peers.h"
 

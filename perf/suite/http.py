@@ -92,7 +92,7 @@ def contenders(build, wanted):
     nginx = shutil.which("nginx", path=os.environ.get("PATH", "") + ":/usr/sbin")
     if nginx:
         found["nginx"] = nginx_command(nginx)
-    beast = build / "perf" / "beast_server"
+    beast = build / "perf" / "peers" / "beast_server"
     if beast.exists():
         found["beast"] = lambda port, folder: [beast, str(port)]
     for name in sorted(set(wanted) - set(found)):

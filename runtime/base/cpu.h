@@ -1,7 +1,7 @@
 // What a processor has for memory that threads share, where the language has no word for it.
 #pragma once
 
-namespace wharf::runtime::detail {
+namespace wharf::runtime {
 
 // What a thread does between two looks at memory that another one writes.
 inline void cpu_relax() noexcept {
@@ -24,4 +24,4 @@ inline void prefetch_for_write(const void* line) noexcept {
 #endif
 }
 
-}  // namespace wharf::runtime::detail
+}  // namespace wharf::runtime
