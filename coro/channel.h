@@ -35,9 +35,21 @@ class Channel {
     receivers_.resume_all();
   }
 
+  // Without waiting. True: queued, or handed to a receiver; `item` is moved from. False: full, or closed; `item` is as it
+  // was.
+  [[nodiscard]] bool try_send(T& item) {
+    if (closed_ || size_ == capacity()) return false;
+    put(std::move(item));
+    return true;
+  }
+  [[nodiscard]] bool try_send(T&& item) { return try_send(item); }
+  // Nullopt: empty; closed() says whether for good.
+  [[nodiscard]] std::optional<T> try_receive() { return take(); }
+
   class [[nodiscard]] SendAwaiter final : private detail::Wait {
    public:
     SendAwaiter(Channel& channel, T item) : channel_(channel), item_(std::move(item)) {}
+    static constexpr const char* kWaitsFor = "Channel::send";
     bool await_ready() {
       if (channel_.closed_) return true;
       if (channel_.size_ == channel_.capacity()) return false;
@@ -45,8 +57,9 @@ class Channel {
       return true;
     }
     template <class Promise>
-    bool await_suspend(std::coroutine_handle<Promise> handle) noexcept {
-      return suspend(handle, channel_.senders_);
+    bool await_suspend(std::coroutine_handle<Promise> handle,
+                       Site site = Site::current()) noexcept {
+      return suspend(handle, channel_.senders_, site, *this);
     }
     // True: queued, or received. False: the channel is closed, or the task has been stopped.
     bool await_resume() const noexcept { return sent_; }
@@ -66,10 +79,12 @@ class Channel {
   class [[nodiscard]] ReceiveAwaiter final : private detail::Wait {
    public:
     explicit ReceiveAwaiter(Channel& channel) noexcept : channel_(channel) {}
+    static constexpr const char* kWaitsFor = "Channel::receive";
     bool await_ready() const noexcept { return channel_.size_ != 0 || channel_.closed_; }
     template <class Promise>
-    bool await_suspend(std::coroutine_handle<Promise> handle) noexcept {
-      return suspend(handle, channel_.receivers_);
+    bool await_suspend(std::coroutine_handle<Promise> handle,
+                       Site site = Site::current()) noexcept {
+      return suspend(handle, channel_.receivers_, site, *this);
     }
     std::optional<T> await_resume() {
       if (item_.has_value() || stopped()) return std::move(item_);

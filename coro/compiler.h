@@ -17,7 +17,7 @@
 
 // GCC PR 100897: in g++ symmetric transfer is a tail call only where the sibling-call optimisation runs (-O2 and up; -O1
 // overflows the stack, and no macro tells the two apart), and sanitizers get in its way everywhere. There a chain of
-// transfers grows the stack, so Executor counts them and starts afresh.
+// transfers grows the stack, so Executor looks how deep it is and starts afresh.
 #if WHARF_SANITIZED || !defined(__clang__)
 #define WHARF_CORO_BOUND_TRANSFERS 1
 #else
@@ -33,4 +33,28 @@
 #define WHARF_AWAIT_SUSPEND __attribute__((noinline))
 #else
 #define WHARF_AWAIT_SUSPEND
+#endif
+
+// With WHARF_CORO_CHECK_LIFETIMES=1 clang 18 and newer warn where a task or a generator is kept longer than a temporary that
+// its parameters refer to, or than the lambda whose captures it uses. The price, and why nobody gets it unasked: then only
+// coroutines, and functions marked WHARF_CORO_WRAPPER, may return a task, so std::function and std::invoke may not.
+#ifndef WHARF_CORO_CHECK_LIFETIMES
+#define WHARF_CORO_CHECK_LIFETIMES 0
+#endif
+#if WHARF_CORO_CHECK_LIFETIMES && __has_cpp_attribute(clang::coro_lifetimebound)
+#define WHARF_CORO_TYPE [[clang::coro_return_type, clang::coro_lifetimebound]]
+#define WHARF_CORO_WRAPPER [[clang::coro_wrapper]]
+#define WHARF_CORO_RETURN_OBJECT [[clang::coro_wrapper, clang::coro_disable_lifetimebound]]
+#else
+#define WHARF_CORO_TYPE
+#define WHARF_CORO_WRAPPER
+#define WHARF_CORO_RETURN_OBJECT
+#endif
+
+// GCC PR 99576, 100611, 101367 (fixed in 13): a closure that is built inside an awaited expression, and captures something
+// with a destructor, is destroyed twice. What takes a function to be awaited refuses such a one there.
+#if !defined(__clang__) && __GNUC__ < 13
+#define WHARF_CORO_CLOSURES_DIE_TWICE 1
+#else
+#define WHARF_CORO_CLOSURES_DIE_TWICE 0
 #endif

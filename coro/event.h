@@ -23,10 +23,11 @@ class Event {
   class [[nodiscard]] Awaiter final : private detail::Wait {
    public:
     explicit Awaiter(Event& event) noexcept : event_(event) {}
+    static constexpr const char* kWaitsFor = "Event::wait";
     bool await_ready() const noexcept { return event_.set_; }
     template <class Promise>
-    bool await_suspend(std::coroutine_handle<Promise> handle) noexcept {
-      return suspend(handle, event_.waits_);
+    bool await_suspend(std::coroutine_handle<Promise> handle, Site site = Site::current()) noexcept {
+      return suspend(handle, event_.waits_, site, *this);
     }
     bool await_resume() const noexcept { return !stopped(); }
 

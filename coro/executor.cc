@@ -28,15 +28,21 @@ Executor::Entered::~Entered() { current_executor() = outer_; }
 
 std::size_t Executor::run_ready(std::size_t frame_count_max) noexcept {
   std::size_t count = 0;
+  stack_end_ = reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0)) - kTransferStackBytes;
   while (first_ != nullptr && count < frame_count_max) {
     Frame& frame = *first_;
     first_ = frame.next;
     if (first_ == nullptr) last_ = nullptr;
-    transfers_left_ = kTransfersMax;
+    note_resumed(frame);
+    running_ = &frame;
     frame.handle.resume();
+    running_ = nullptr;  // before what it held is destroyed
     if (retired_ != nullptr) reap();
     ++count;
   }
+#if WHARF_TASK_TRACE
+  running_at_.store({}, std::memory_order_relaxed);
+#endif
   return count;
 }
 

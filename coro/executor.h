@@ -8,25 +8,45 @@
 // Threads: an Executor and all its frames belong to the thread that drives it.
 #pragma once
 
+#include <atomic>
 #include <coroutine>
 #include <cstddef>
 #include <cstdint>
 #include <exception>
+#include <limits>
+#include <source_location>
 
 #include "wharf/coro/compiler.h"
 #include "wharf/coro/frame_cache.h"
 #include "wharf/coro/stop_token.h"
+#include "wharf/coro/trace.h"
 
 namespace wharf::coro {
 
 class Executor;
 struct Frame;
+namespace detail {
+struct LocalValue;
+}
+
+// A deadline that never comes.
+inline constexpr std::int64_t kNoDeadline = std::numeric_limits<std::int64_t>::max();
 
 // What a task hands down to the tasks that it awaits. It lives in a Scope, an awaiter or the executor's caller, and
 // outlives the frames that point to it.
 struct Context {
   Executor* executor = nullptr;
   StopToken stop;
+  // When whoever awaits wants to have the result, on the executor's clock; kNoDeadline: at any time. Whoever sets it
+  // sees to it that `stop` is requested then: awaiters need not look at it.
+  std::int64_t deadline_ns = kNoDeadline;
+  // What task_local.h finds, innermost first.
+  const detail::LocalValue* locals = nullptr;
+
+  // What those below inherit who have a stop source of their own.
+  Context with_stop(StopToken token) const noexcept {
+    return {executor, token, deadline_ns, locals};
+  }
 };
 
 // Learns that a task which nobody awaits directly has ended: a Scope, or a combinator.
@@ -35,18 +55,31 @@ class Joiner {
   // The child is suspended for good and its result is in place. Returns the frame to go on with, or null.
   virtual Frame* child_done(Frame& child) noexcept = 0;
 
+  // For dumps: the frame that waits for the children, or null.
+  virtual const Frame* awaited_by() const noexcept { return nullptr; }
+
  protected:
   ~Joiner() = default;
 };
 
 // The part of a coroutine that needs no types. Every promise derives from it.
-struct Frame {
+struct Frame : detail::TaskLink {
   std::coroutine_handle<> handle;
   Frame* next = nullptr;             // in the ready queue, or the list of a Scope's dead
   Frame* parent = nullptr;           // awaits this frame; null if a joiner does
   Joiner* joiner = nullptr;          // null if a parent awaits it
   const Context* context = nullptr;  // null until it starts
   std::exception_ptr error;          // what left the coroutine instead of a value
+#if WHARF_TASK_TRACE
+  detail::FrameTrace trace;
+#endif
+
+  // Notes what the frame waits for from here on, for dumps: see trace.h. `awaiter` lives until the frame goes on.
+  template <class Awaiter>
+  void note_wait(const Site& site, const Awaiter& awaiter) noexcept;
+  void note_child(const Site& site, const Frame& child) noexcept;
+  // Notes where it is, and no more: in a function that begins, or that gives way without waiting.
+  void note_site(const Site& site) noexcept;
 
   bool started() const noexcept { return context != nullptr; }
   void schedule() noexcept;
@@ -87,14 +120,28 @@ class Executor {
   // call and the stack is deep enough, nothing: then the frame is scheduled.
   std::coroutine_handle<> transfer_to(Frame& frame) noexcept {
 #if WHARF_CORO_BOUND_TRANSFERS
-    if (transfers_left_ == 0) {
+    if (reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0)) < stack_end_) {
       schedule(frame);
       return std::noop_coroutine();
     }
-    --transfers_left_;
 #endif
+    note_resumed(frame);
+    running_ = &frame;
     return frame.handle;
   }
+
+  // The coroutine that runs now; null between two.
+  const Frame* running() const noexcept { return running_; }
+
+  // Where the coroutine that runs now was made or last suspended; line 0 if none runs.
+  //
+  // Threads: any. It may have given way meanwhile.
+  std::source_location running_at() const noexcept { return running_at_.load(std::memory_order_relaxed); }
+
+  // Takes a started task into the list of those that have not ended, and out of it. Task::start and the end of a task
+  // do so.
+  void add_task(Frame& frame) noexcept;
+  static void remove_task(Frame& frame) noexcept;
 
   // Makes an executor current for as long as the object lives. They nest.
   class Entered {
@@ -108,18 +155,72 @@ class Executor {
     Executor* outer_;
   };
 
+ protected:
+  std::int64_t now_ns_ = 0;  // when whoever drives it last looked at the clock
+
  private:
-  // A transfer that is no tail call costs up to about 400 bytes of stack; 128 of them fit any thread's.
-  static constexpr std::uint32_t kTransfersMax = 128;
+  friend struct Frame;
+  friend class TaskDump;
+
+  // What transfers that are no tail calls may take of the stack, below run_ready(): a little of any thread's. The address
+  // is compared, and not transfers counted: a number that each of them writes is what the next one waits for.
+  static constexpr std::uintptr_t kTransferStackBytes = 48 * 1024;
 
   void reap() noexcept;
+  void note_resumed(Frame& frame) noexcept;
 
   Frame* first_ = nullptr;
   Frame* last_ = nullptr;
   Frame* retired_ = nullptr;
-  std::uint32_t transfers_left_ = kTransfersMax;
+  const Frame* running_ = nullptr;
+  std::uintptr_t stack_end_ = 0;  // below it a coroutine goes on by way of the queue
+#if WHARF_TASK_TRACE
+  detail::TaskLink tasks_{&tasks_, &tasks_};
+#endif
+  std::atomic<std::source_location> running_at_{};
 };
 
 inline void Frame::schedule() noexcept { context->executor->schedule(*this); }
+
+#if WHARF_TASK_TRACE
+template <class Awaiter>
+void Frame::note_wait(const Site& site, const Awaiter& awaiter) noexcept {
+  trace.site = site;
+  trace.wait = &detail::kWaitKind<Awaiter>;
+  trace.awaiter = &awaiter;
+  trace.since_ns = context->executor->now_ns_;
+}
+inline void Frame::note_child(const Site& site, const Frame& child) noexcept {
+  trace.site = site;
+  trace.wait = &detail::kChildWait;
+  trace.awaiter = &child;
+}
+inline void Frame::note_site(const Site& site) noexcept { trace.site = site; }
+
+inline void Executor::note_resumed(Frame& frame) noexcept {
+  frame.trace.wait = nullptr;
+  running_at_.store(frame.trace.site, std::memory_order_relaxed);
+}
+inline void Executor::add_task(Frame& frame) noexcept {
+  detail::TaskLink& link = frame;
+  link.older = tasks_.older;
+  link.newer = &tasks_;
+  tasks_.older->newer = &link;
+  tasks_.older = &link;
+}
+inline void Executor::remove_task(Frame& frame) noexcept {
+  detail::TaskLink& link = frame;
+  link.older->newer = link.newer;
+  link.newer->older = link.older;
+}
+#else
+template <class Awaiter>
+void Frame::note_wait(const Site& /*site*/, const Awaiter& /*awaiter*/) noexcept {}
+inline void Frame::note_child(const Site& /*site*/, const Frame& /*child*/) noexcept {}
+inline void Frame::note_site(const Site& /*site*/) noexcept {}
+inline void Executor::note_resumed(Frame& /*frame*/) noexcept {}
+inline void Executor::add_task(Frame& /*frame*/) noexcept {}
+inline void Executor::remove_task(Frame& /*frame*/) noexcept {}
+#endif
 
 }  // namespace wharf::coro

@@ -1,6 +1,7 @@
 // Where coroutine frames come from: a per-thread cache of freed frames, by size class.
 //
-// Cost:    about 3 ns for a frame of up to kFrameBytesMax that was freed before on this thread; malloc otherwise.
+// Cost:    about 3 ns for a frame of up to kFrameBytesMax that was freed before on this thread; malloc otherwise, or what
+//          set_frame_memory() (frame_memory.h) put in its place.
 // Threads: any. A frame may be freed on another thread than its maker's: it then joins that thread's cache.
 // Under ASan every frame is a plain allocation, so that a use after free is seen.
 #pragma once
@@ -19,6 +20,7 @@ struct FrameCounters {
   std::uint64_t allocated = 0;    // frames handed out
   std::uint64_t freed = 0;        // frames given back
   std::uint64_t from_malloc = 0;  // of the allocated: those that malloc had to make
+  std::uint64_t cached_bytes = 0;  // now: kept for later frames
 };
 
 // Errors: throws std::bad_alloc, as operator new does; the task's caller sees it at the call, before anything ran.
@@ -26,5 +28,8 @@ struct FrameCounters {
 void free_frame(void* frame, std::size_t bytes) noexcept;
 
 FrameCounters frame_counters() noexcept;
+
+// Gives back what the calling thread keeps for later frames: after a burst, say.
+void trim_frame_cache() noexcept;
 
 }  // namespace wharf::coro

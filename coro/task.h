@@ -36,7 +36,11 @@ struct FinalAwaiter {
       std::coroutine_handle<Promise> finished) const noexcept {
     Frame& frame = finished.promise();
     Executor& executor = *frame.context->executor;
-    Frame* following = frame.parent != nullptr ? frame.parent : frame.joiner->child_done(frame);
+    Frame* following = frame.parent;
+    if (following == nullptr) {
+      Executor::remove_task(frame);
+      following = frame.joiner->child_done(frame);
+    }
     return following != nullptr ? executor.transfer_to(*following) : std::noop_coroutine();
   }
   static void await_resume() noexcept {}
@@ -59,7 +63,7 @@ struct TaskPromiseBase : Frame {
 
 template <class T>
 struct TaskPromise final : TaskPromiseBase<T> {
-  Task<T> get_return_object() noexcept;
+  WHARF_CORO_RETURN_OBJECT Task<T> get_return_object(Site site = Site::current()) noexcept;
   template <class U = T>
     requires std::is_constructible_v<T, U&&>
   void return_value(U&& returned) {
@@ -69,14 +73,14 @@ struct TaskPromise final : TaskPromiseBase<T> {
 
 template <>
 struct TaskPromise<void> final : TaskPromiseBase<void> {
-  Task<void> get_return_object() noexcept;
+  WHARF_CORO_RETURN_OBJECT Task<void> get_return_object(Site site = Site::current()) noexcept;
   static void return_void() noexcept {}
 };
 
 }  // namespace detail
 
 template <class T>
-class [[nodiscard("a Task does nothing until it is awaited or spawned")]] Task {
+class [[nodiscard("a Task does nothing until it is awaited or spawned")]] WHARF_CORO_TYPE Task {
  public:
   using promise_type = detail::TaskPromise<T>;
   using value_type = T;
@@ -102,11 +106,13 @@ class [[nodiscard("a Task does nothing until it is awaited or spawned")]] Task {
     static bool await_ready() noexcept { return false; }
     template <class Promise>
       requires std::is_base_of_v<Frame, Promise>
-    std::coroutine_handle<> await_suspend(std::coroutine_handle<Promise> parent) const noexcept {
+    std::coroutine_handle<> await_suspend(std::coroutine_handle<Promise> parent,
+                                          Site site = Site::current()) const noexcept {
       Frame& frame = child_.promise();
       frame.handle = child_;
       frame.parent = &parent.promise();
       frame.context = frame.parent->context;
+      frame.parent->note_child(site, frame);
       return frame.context->executor->transfer_to(frame);
     }
     T await_resume() const { return child_.promise().take(); }
@@ -135,6 +141,7 @@ class [[nodiscard("a Task does nothing until it is awaited or spawned")]] Task {
     frame.handle = handle_;
     frame.joiner = &joiner;
     frame.context = &context;
+    context.executor->add_task(frame);
     frame.schedule();
     return frame;
   }
@@ -154,10 +161,12 @@ class [[nodiscard("a Task does nothing until it is awaited or spawned")]] Task {
 };
 
 template <class T>
-Task<T> detail::TaskPromise<T>::get_return_object() noexcept {
+WHARF_CORO_RETURN_OBJECT Task<T> detail::TaskPromise<T>::get_return_object(Site site) noexcept {
+  this->note_site(site);
   return Task<T>(std::coroutine_handle<TaskPromise>::from_promise(*this));
 }
-inline Task<void> detail::TaskPromise<void>::get_return_object() noexcept {
+WHARF_CORO_RETURN_OBJECT inline Task<void> detail::TaskPromise<void>::get_return_object(Site site) noexcept {
+  note_site(site);
   return Task<void>(std::coroutine_handle<TaskPromise>::from_promise(*this));
 }
 
@@ -174,7 +183,7 @@ class [[nodiscard]] WithFrame {
     frame_ = &handle.promise();
     return false;
   }
-  auto await_resume() const noexcept { return use_(*frame_); }
+  decltype(auto) await_resume() const noexcept { return use_(*frame_); }
 
  private:
   F use_;
@@ -187,12 +196,26 @@ inline auto stop_token() noexcept {
   return detail::WithFrame([](const Frame& frame) noexcept { return frame.context->stop; });
 }
 
+// `const Context& inherited = co_await context()`: all that this task inherited. It lives as long as the task.
+inline auto context() noexcept {
+  return detail::WithFrame(
+      [](const Frame& frame) noexcept -> const Context& { return *frame.context; });
+}
+
+// `co_await deadline_ns()`: the time by which this task's result is wanted: the earliest deadline of those that await it,
+// on the executor's clock, or kNoDeadline. What it hands on, to another process say, it bounds by that; below, the stop
+// comes by itself.
+inline auto deadline_ns() noexcept {
+  return detail::WithFrame([](const Frame& frame) noexcept { return frame.context->deadline_ns; });
+}
+
 class YieldAwaiter {
  public:
   static bool await_ready() noexcept { return false; }
   template <class Promise>
     requires std::is_base_of_v<Frame, Promise>
-  static void await_suspend(std::coroutine_handle<Promise> handle) noexcept {
+  static void await_suspend(std::coroutine_handle<Promise> handle, Site site = Site::current()) noexcept {
+    handle.promise().note_site(site);
     handle.promise().schedule();
   }
   static void await_resume() noexcept {}

@@ -26,11 +26,12 @@ class [[nodiscard]] SendAwaiter final {
   // It is over: the message was sent at once, or refused.
   explicit SendAwaiter(Status result) noexcept : result_(std::move(result)) {}
 
+  static constexpr const char* kWaitsFor = "Port::send";
   bool await_ready() { return !sender_.has_value() || link_->try_send(*sender_); }
   template <class Promise>
-  bool await_suspend(std::coroutine_handle<Promise> handle) noexcept {
+  bool await_suspend(std::coroutine_handle<Promise> handle, coro::Site site = coro::Site::current()) noexcept {
     link_->look_out();
-    return sender_->suspend_until(handle, link_->senders(*sender_), deadline_ns_);
+    return sender_->suspend_until(handle, link_->senders(*sender_), deadline_ns_, site, *this);
   }
   Status await_resume() {
     if (!sender_.has_value()) return std::move(result_);
@@ -65,11 +66,12 @@ class [[nodiscard]] CallAwaiter final : private detail::Sender, private detail::
     link_->forget_call(*this);
   }
 
+  static constexpr const char* kWaitsFor = "Port::call";
   bool await_ready() { return !sent && link_->try_send(*this) && !sent; }
   template <class Promise>
-  bool await_suspend(std::coroutine_handle<Promise> handle) noexcept {
+  bool await_suspend(std::coroutine_handle<Promise> handle, coro::Site site = coro::Site::current()) noexcept {
     link_->look_out();
-    return suspend_until(handle, link_->senders(*this), deadline_ns_);
+    return suspend_until(handle, link_->senders(*this), deadline_ns_, site, *this);
   }
   StatusOr<Message> await_resume();
 
@@ -88,16 +90,34 @@ class [[nodiscard]] ReceiveAwaiter final {
  public:
   explicit ReceiveAwaiter(shm::Ref<detail::Link> link) noexcept : link_(std::move(link)) {}
 
-  bool await_ready() { return link_->try_receive(message_); }
-  template <class Promise>
-  bool await_suspend(std::coroutine_handle<Promise> handle) noexcept {
-    link_->look_out();
-    return receiver_.emplace(message_).suspend_until(handle, link_->receivers(), 0);
+  static constexpr const char* kWaitsFor = "Port::receive";
+  bool await_ready() {
+    do {
+      plain_ = link_->peek_plain(record_);
+      if (plain_ || link_->try_receive(message_)) return true;
+    } while (link_->linger());
+    return false;
   }
-  std::optional<Message> await_resume() { return std::move(message_); }
+  template <class Promise>
+  bool await_suspend(std::coroutine_handle<Promise> handle, coro::Site site = coro::Site::current()) noexcept {
+    link_->look_out();
+    return receiver_.emplace(message_).suspend_until(handle, link_->receivers(), 0, site, *this);
+  }
+  // The frequent kind is made where the caller keeps it, and never moved.
+  std::optional<Message> await_resume() {
+    std::optional<Message> result;
+    if (plain_) {
+      link_->take_plain(record_, result.emplace());
+    } else if (message_.has_value()) {
+      result.emplace(*std::move(message_));
+    }
+    return result;
+  }
 
  private:
   shm::Ref<detail::Link> link_;
+  bool plain_ = false;
+  shm::RecordView record_;  // if it is plain
   std::optional<Message> message_;
   std::optional<detail::Receiver> receiver_;  // once it waits
 };
@@ -109,11 +129,12 @@ class [[nodiscard]] LoanAwaiter final {
     borrowing_.bytes = wanted_bytes;
   }
 
+  static constexpr const char* kWaitsFor = "Port::loan";
   bool await_ready() { return link_->try_borrow(borrowing_); }
   template <class Promise>
-  bool await_suspend(std::coroutine_handle<Promise> handle) noexcept {
+  bool await_suspend(std::coroutine_handle<Promise> handle, coro::Site site = coro::Site::current()) noexcept {
     link_->look_out();
-    return borrower_.emplace(borrowing_).suspend_until(handle, link_->borrowers(), deadline_ns_);
+    return borrower_.emplace(borrowing_).suspend_until(handle, link_->borrowers(), deadline_ns_, site, *this);
   }
   StatusOr<Loan> await_resume();
 

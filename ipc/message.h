@@ -155,6 +155,15 @@ class Message {
   RemoteMessage detach() &&;
 
  private:
+  // Whether it is nothing but bytes in plain memory, in one part at most: then they are `payload`.
+  bool is_plain(std::span<const std::byte>& payload) const noexcept {
+    if (!fds_.empty() || pieces_.size() > 1) return false;
+    payload = head_.bytes();
+    if (pieces_.empty()) return true;
+    if (!payload.empty() || !pieces_.data()->is_borrowed()) return false;
+    payload = pieces_.data()->bytes();
+    return true;
+  }
   // False: a file among the parts cannot be mapped, so that its bytes cannot be copied.
   bool readable() const noexcept;
   std::size_t head_count() const noexcept { return head_.bytes().empty() ? 0 : 1; }

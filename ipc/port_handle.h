@@ -30,10 +30,11 @@ namespace wharf::ipc {
 class [[nodiscard]] HandleSendAwaiter final : private detail::ExchangeWait {
  public:
   using ExchangeWait::ExchangeWait;
+  static constexpr const char* kWaitsFor = "PortHandle::send";
   bool await_ready() const noexcept { return ready(); }
   template <class Promise>
-  bool await_suspend(std::coroutine_handle<Promise> handle) noexcept {
-    return depart(handle);
+  bool await_suspend(std::coroutine_handle<Promise> handle, coro::Site site = coro::Site::current()) noexcept {
+    return depart(handle, site, *this);
   }
   Status await_resume() { return take_result("send"); }
 };
@@ -41,10 +42,11 @@ class [[nodiscard]] HandleSendAwaiter final : private detail::ExchangeWait {
 class [[nodiscard]] HandleCallAwaiter final : private detail::ExchangeWait {
  public:
   using ExchangeWait::ExchangeWait;
+  static constexpr const char* kWaitsFor = "PortHandle::call";
   bool await_ready() const noexcept { return ready(); }
   template <class Promise>
-  bool await_suspend(std::coroutine_handle<Promise> handle) noexcept {
-    return depart(handle);
+  bool await_suspend(std::coroutine_handle<Promise> handle, coro::Site site = coro::Site::current()) noexcept {
+    return depart(handle, site, *this);
   }
   StatusOr<RemoteMessage> await_resume();
 };

@@ -14,7 +14,7 @@ namespace wharf::perf {
 // BENCHMARK(...)->Apply(steady): seven short repetitions, of which the median counts; cv is their spread, and min what
 // the machine can do undisturbed. Times are of the processor; with several threads, add UseRealTime().
 inline void steady(benchmark::internal::Benchmark* benchmark) {
-  benchmark->MinTime(0.1)->Repetitions(7)->ReportAggregatesOnly()->ComputeStatistics(
+  benchmark->MinTime(0.1)->Repetitions(7)->DisplayAggregatesOnly()->ComputeStatistics(
       "min", [](const std::vector<double>& times) {
         return *std::min_element(times.begin(), times.end());
       });

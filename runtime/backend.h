@@ -6,6 +6,9 @@
 // Threads: the reactor's, but for Backend::wake.
 #pragma once
 
+#include <sys/stat.h>
+
+#include <cerrno>
 #include <cstddef>
 #include <cstdint>
 
@@ -20,16 +23,49 @@ struct OperationTag;
 
 enum class Opcode : std::uint8_t {
   kNop,
-  kAccept,   // result: the new fd; flags: SOCK_*; may be multishot
-  kClose,    // never cancelled
-  kConnect,  // memory: the address, and its size
-  kPoll,     // flags: POLL*; result: the events; may be multishot, and then tells of edges
-  kRead,     // memory: the buffer
-  kRecv,     // memory: the buffer; flags: MSG_*
-  kRecvmsg,  // memory: the msghdr; flags: MSG_*
-  kSend,     // memory: the buffer; flags: MSG_*
-  kSendmsg,  // memory: the msghdr; flags: MSG_*
-  kWrite,    // memory: the buffer
+  kAccept,     // result: the new fd; flags: SOCK_*; may be multishot
+  kClose,      // never cancelled
+  kConnect,    // memory: the address, and its size
+  kFsync,      // flags: kFsyncDataOnly, or 0
+  kFutexWait,  // memory: the word; offset: the value that it should have; flags: kFutexPrivate, or 0
+  kMkdirat,    // fd: a directory, or AT_FDCWD; memory: the path; memory_bytes: the mode
+  kOpenat,     // like kMkdirat; flags: O_*; result: the new fd
+  kPoll,       // flags: POLL*; result: the events; may be multishot, and then tells of edges
+  kRead,       // memory: the buffer
+  kReadv,      // memory: iovecs; memory_bytes: how many
+  kRecv,  // memory: the buffer, unless there is a buffer_group; then maybe multishot; flags: MSG_*
+  kRecvmsg,   // memory: the msghdr; flags: MSG_*
+  kRenameat,  // memory: a RenameRequest; flags: RENAME_*
+  kSend,      // memory: the buffer; flags: MSG_*
+  kSendmsg,   // memory: the msghdr; flags: MSG_*
+  kSplice,    // fd: the source; memory: a SpliceRequest; offset: in the source; flags: SPLICE_F_*
+  kStatx,     // memory: a StatxRequest; flags: AT_*
+  kUnlinkat,  // like kMkdirat; flags: AT_REMOVEDIR, or 0
+  kWrite,     // memory: the buffer
+  kWritev,    // memory: iovecs; memory_bytes: how many
+};
+
+inline constexpr std::uint32_t kFsyncDataOnly = 1;
+// The futex is not shared with other processes.
+inline constexpr std::uint32_t kFutexPrivate = 128;
+
+// What some operations need beside an Operation's own fields. Directories: an fd, or AT_FDCWD.
+struct RenameRequest {
+  int source_directory;
+  const char* source;
+  int target_directory;
+  const char* target;
+};
+struct SpliceRequest {
+  int target;
+  std::uint64_t target_offset;
+  std::size_t bytes;
+};
+struct StatxRequest {
+  int directory;
+  const char* path;
+  unsigned mask;  // STATX_*
+  struct statx* result;
 };
 
 // The position of the file itself, in Operation::offset.
@@ -48,6 +84,10 @@ class Operation : private detail::ListNode<detail::OperationTag> {
   std::uint32_t memory_bytes = 0;
   void* memory = nullptr;
   std::uint64_t offset = kCurrentPosition;
+  // A group of Backend::add_buffers that the kernel takes a buffer of for each completion, or -1; and the number of the one
+  // that the completion in hand brought, or -1.
+  std::int32_t buffer_group = -1;
+  std::int32_t buffer_taken = -1;
 
   // Something has happened: `result` is that of the system call, or minus the errno. `more`: there
   // will be further completions; otherwise this one is final, and the operation is the caller's again.
@@ -74,6 +114,7 @@ class Operation : private detail::ListNode<detail::OperationTag> {
   };
   State state_ = State::kIdle;
   bool cancel_wanted_ = false;
+  std::uint32_t slot_ = 0;  // where a backend keeps more about it
 };
 
 struct BackendCounters {
@@ -116,6 +157,18 @@ class Backend {
 
   virtual BackendCounters counters() const noexcept = 0;
 
+  // Has the kernel take buffers for kRecv from `ring`, in the format of struct io_uring_buf_ring, with room for `entry_count`,
+  // a power of two. The ring is the kernel's until remove_buffers(). Gives 0, or minus the errno: -EEXIST, the number is
+  // taken; -EOPNOTSUPP, this backend offers none.
+  virtual int add_buffers(std::uint16_t /*group*/, void* /*ring*/,
+                          std::uint32_t /*entry_count*/) noexcept {
+    return -EOPNOTSUPP;
+  }
+  // No operation of the group is in flight.
+  virtual void remove_buffers(std::uint16_t /*group*/) noexcept {}
+  // For people: "io_uring", "epoll".
+  virtual const char* name() const noexcept { return "another"; }
+
  protected:
   Backend() noexcept = default;
 
@@ -124,6 +177,7 @@ class Backend {
   using OperationList = detail::List<Operation, detail::OperationTag>;
   static OperationState& state(Operation& operation) noexcept { return operation.state_; }
   static bool& cancel_wanted(Operation& operation) noexcept { return operation.cancel_wanted_; }
+  static std::uint32_t& slot(Operation& operation) noexcept { return operation.slot_; }
 };
 
 }  // namespace wharf::runtime

@@ -22,7 +22,10 @@
 
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 
+#include <algorithm>
+#include <climits>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -69,6 +72,35 @@ inline auto write(int file, std::span<const std::byte> bytes,
                   std::uint64_t offset = kCurrentPosition, IoOptions options = {}) noexcept {
   return detail::BytesAwaiter("write", Opcode::kWrite, file, bytes.data(), bytes.size(), 0, offset,
                               options);
+}
+
+// The same for several buffers, in their order. The parts are borrowed like the memory that they name; of more than 1024 the
+// first 1024 are taken, and the count is short.
+inline auto readv(int file, std::span<const iovec> parts, std::uint64_t offset = kCurrentPosition,
+                  IoOptions options = {}) noexcept {
+  return detail::BytesAwaiter("readv", Opcode::kReadv, file, parts.data(),
+                              std::min<std::size_t>(parts.size(), IOV_MAX), 0, offset, options);
+}
+inline auto writev(int file, std::span<const iovec> parts, std::uint64_t offset = kCurrentPosition,
+                   IoOptions options = {}) noexcept {
+  return detail::BytesAwaiter("writev", Opcode::kWritev, file, parts.data(),
+                              std::min<std::size_t>(parts.size(), IOV_MAX), 0, offset, options);
+}
+
+// Until what was written is on the disk; kDataOnly: without what reading it back does not need, such as its time.
+enum class SyncKind : std::uint8_t { kEverything, kDataOnly };
+inline auto fsync(int file, SyncKind kind = SyncKind::kEverything,
+                  IoOptions options = {}) noexcept {
+  return detail::StatusAwaiter("fsync", Opcode::kFsync, file,
+                               kind == SyncKind::kDataOnly ? kFsyncDataOnly : 0, options);
+}
+
+// Moves up to `bytes` between a pipe and anything else, in the kernel: one of the two is a pipe, and its offset is
+// kCurrentPosition. 0: the end of the source. Moving to a pipe or socket whose other end has gone raises SIGPIPE.
+inline auto splice(int source, std::uint64_t source_offset, int target, std::uint64_t target_offset,
+                   std::size_t bytes, IoOptions options = {}) noexcept {
+  return detail::SpliceAwaiter(source, source_offset, SpliceRequest{target, target_offset, bytes},
+                               options);
 }
 
 // One connection, close-on-exec. For a server see TcpListener.

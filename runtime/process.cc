@@ -8,54 +8,76 @@
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
+#include <cstdlib>
 #include <cstring>
 #include <set>
 #include <string_view>
 
 #include "wharf/runtime/base/check.h"
 #include "wharf/runtime/base/sys.h"
+#include "wharf/runtime/detail/limited_spawn.h"
 
 namespace wharf::runtime {
 namespace {
 
+// Which descriptors the child gets: `fds` under their numbers, and 0, 1 and 2, and nothing else.
+class ChildFds {
+ public:
+  // Gives 0, or minus the errno.
+  int prepare(const std::vector<SpawnOptions::Fd>& fds) {
+    std::set<int> numbers{STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO};
+    for (const SpawnOptions::Fd& entry : fds) numbers.insert(entry.child_number);
+    end_ = *numbers.rbegin() + 1;
+    for (const SpawnOptions::Fd& entry : fds) {
+      // A copy above all numbers, so that one dup2 does not overwrite what the next one needs.
+      const int copy = sys::fcntl(entry.fd, F_DUPFD_CLOEXEC, end_);
+      if (copy < 0) return copy;
+      UniqueFd owned(copy);
+      copies_.push_back(std::move(owned));
+      moves_.push_back({copy, entry.child_number});
+    }
+    for (int number = 0; number < end_; ++number) {
+      if (!numbers.contains(number)) closed_.push_back(number);
+    }
+    return 0;
+  }
+
+  const std::vector<detail::FdMove>& moves() const noexcept { return moves_; }
+  const std::vector<int>& closed() const noexcept { return closed_; }
+  int end() const noexcept { return end_; }  // from here on all are closed
+
+ private:
+  int end_ = 0;
+  std::vector<UniqueFd> copies_;
+  std::vector<detail::FdMove> moves_;
+  std::vector<int> closed_;
+};
+
 // What posix_spawn does in the child before exec.
 class FileActions {
  public:
-  FileActions() { WHARF_CHECK_EQ(posix_spawn_file_actions_init(&actions_), 0); }
+  FileActions(const ChildFds& fds, const std::string& directory) {
+    WHARF_CHECK_EQ(posix_spawn_file_actions_init(&actions_), 0);
+    if (!directory.empty()) posix_spawn_file_actions_addchdir_np(&actions_, directory.c_str());
+    for (const detail::FdMove& move : fds.moves()) {
+      posix_spawn_file_actions_adddup2(&actions_, move.fd, move.number);
+    }
+    for (const int number : fds.closed()) posix_spawn_file_actions_addclose(&actions_, number);
+    posix_spawn_file_actions_addclosefrom_np(&actions_, fds.end());
+  }
   ~FileActions() { posix_spawn_file_actions_destroy(&actions_); }
   FileActions(const FileActions&) = delete;
   FileActions& operator=(const FileActions&) = delete;
   const posix_spawn_file_actions_t* get() const noexcept { return &actions_; }
 
-  // Gives the child `fds` under their numbers, and 0, 1 and 2, and nothing else. Gives 0, or minus the
-  // errno.
-  int give(const std::vector<SpawnOptions::Fd>& fds) {
-    std::set<int> numbers{STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO};
-    for (const SpawnOptions::Fd& entry : fds) numbers.insert(entry.child_number);
-    const int end = *numbers.rbegin() + 1;
-    for (const SpawnOptions::Fd& entry : fds) {
-      // A copy above all numbers, so that one dup2 does not overwrite what the next one needs.
-      const int copy = sys::fcntl(entry.fd, F_DUPFD_CLOEXEC, end);
-      if (copy < 0) return copy;
-      copies_.emplace_back(copy);
-      posix_spawn_file_actions_adddup2(&actions_, copy, entry.child_number);
-    }
-    for (int number = 0; number < end; ++number) {
-      if (!numbers.contains(number)) posix_spawn_file_actions_addclose(&actions_, number);
-    }
-    posix_spawn_file_actions_addclosefrom_np(&actions_, end);
-    return 0;
-  }
-
  private:
   posix_spawn_file_actions_t actions_;
-  std::vector<UniqueFd> copies_;
 };
 
 // Every signal unblocked and at its default.
 class Attributes {
  public:
-  Attributes() {
+  explicit Attributes(SpawnOptions::Group group) {
     WHARF_CHECK_EQ(posix_spawnattr_init(&attributes_), 0);
     sigset_t none;
     sigset_t all;
@@ -63,7 +85,10 @@ class Attributes {
     sigfillset(&all);
     posix_spawnattr_setsigmask(&attributes_, &none);
     posix_spawnattr_setsigdefault(&attributes_, &all);
-    posix_spawnattr_setflags(&attributes_, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+    int flags = POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF;
+    if (group == SpawnOptions::Group::kNewGroup) flags |= POSIX_SPAWN_SETPGROUP;  // to 0: its own
+    if (group == SpawnOptions::Group::kNewSession) flags |= POSIX_SPAWN_SETSID;
+    posix_spawnattr_setflags(&attributes_, static_cast<short>(flags));
   }
   ~Attributes() { posix_spawnattr_destroy(&attributes_); }
   Attributes(const Attributes&) = delete;
@@ -79,10 +104,11 @@ std::string_view name_of(std::string_view variable) noexcept {
   return variable.substr(0, variable.find('=') + 1);
 }
 
-// This process's environment, with additions; the pointers live as long as both.
-std::vector<char*> merge_environment(const std::vector<std::string>& additions) {
+// This process's environment, unless it is to be cleared, with additions; the pointers live as long as both.
+std::vector<char*> merge_environment(const std::vector<std::string>& additions, bool clear) {
   std::vector<char*> merged;
-  for (char** variable = environ; variable != nullptr && *variable != nullptr; ++variable) {
+  for (char** variable = clear ? nullptr : environ; variable != nullptr && *variable != nullptr;
+       ++variable) {
     const bool replaced = std::any_of(additions.begin(), additions.end(), [&](const auto& added) {
       return name_of(added) == name_of(*variable);
     });
@@ -118,6 +144,78 @@ Status check_fds(const std::vector<SpawnOptions::Fd>& fds) {
   return absl::OkStatus();
 }
 
+// The first directory of PATH that holds it; the name itself if none does.
+std::string find_program(const std::string& name) {
+  const char* const variable = ::getenv("PATH");
+  std::string_view rest = variable != nullptr ? variable : "/usr/local/bin:/usr/bin:/bin";
+  while (!rest.empty()) {
+    const std::string_view directory = rest.substr(0, rest.find(':'));
+    rest.remove_prefix(std::min(rest.size(), directory.size() + 1));
+    const std::string path = directory.empty() ? "./" + name : std::string(directory) + "/" + name;
+    const UniqueFd file(sys::open(path.c_str(), O_PATH | O_CLOEXEC));
+    struct stat status;
+    if (file && sys::fstat(file.get(), &status) == 0 && S_ISREG(status.st_mode) &&
+        (status.st_mode & 0111) != 0) {
+      return path;
+    }
+  }
+  return name;
+}
+
+// The ends of the child's standard descriptors, until it has started.
+struct StandardEnds {
+  // Adds what the child gets as `number` to `fds`. `ours`: this process's end of a pipe. Gives 0, or minus the errno.
+  int add(SpawnOptions::Standard kind, int number, UniqueFd& ours,
+          std::vector<SpawnOptions::Fd>& fds) {
+    UniqueFd child;
+    if (kind == SpawnOptions::Standard::kInherit) return 0;
+    if (kind == SpawnOptions::Standard::kNull) {
+      const int null = sys::open("/dev/null", O_RDWR | O_CLOEXEC);
+      if (null < 0) return null;
+      child.reset(null);
+    } else {
+      int pipe[2] = {-1, -1};
+      const int made = sys::pipe2(pipe, O_CLOEXEC);
+      if (made < 0) return made;
+      const bool reads = number == STDIN_FILENO;
+      child.reset(pipe[reads ? 0 : 1]);
+      ours.reset(pipe[reads ? 1 : 0]);
+    }
+    fds.push_back({child.get(), number});
+    children.push_back(std::move(child));
+    return 0;
+  }
+
+  std::vector<UniqueFd> children;
+  UniqueFd input;
+  UniqueFd output;
+  UniqueFd errors;
+};
+
+int start(const SpawnOptions& options, const std::string& path, const ChildFds& fds, pid_t& pid) {
+  const std::vector<char*> argv = make_argv(options);
+  const std::vector<char*> environment =
+      merge_environment(options.environment, options.clear_environment);
+  if (!options.limits.empty()) {
+    const detail::LimitedSpawn spawn{
+        .path = path.c_str(),
+        .argv = argv.data(),
+        .environment = environment.data(),
+        .directory = options.directory.empty() ? nullptr : options.directory.c_str(),
+        .moves = fds.moves(),
+        .closed = fds.closed(),
+        .close_from = fds.end(),
+        .limits = options.limits,
+        .group = options.group,
+    };
+    return detail::limited_spawn(spawn, pid);
+  }
+  const FileActions actions(fds, options.directory);
+  const Attributes attributes(options.group);
+  return sys::posix_spawn(&pid, path.c_str(), actions.get(), attributes.get(), argv.data(),
+                          environment.data());
+}
+
 }  // namespace
 
 std::string ExitStatus::text() const {
@@ -128,18 +226,26 @@ std::string ExitStatus::text() const {
 }
 
 StatusOr<std::unique_ptr<Process>> Process::spawn(const SpawnOptions& options) {
-  if (Status fds = check_fds(options.fds); !fds.ok()) return fds;
-  FileActions actions;
-  if (const int given = actions.give(options.fds); given < 0) {
-    return errno_status(-given, "spawn " + options.path);
-  }
-  const Attributes attributes;
-  const std::vector<char*> argv = make_argv(options);
-  const std::vector<char*> environment = merge_environment(options.environment);
-  pid_t pid = 0;
-  const int started = sys::posix_spawn(&pid, options.path.c_str(), actions.get(), attributes.get(),
-                                       argv.data(), environment.data());
-  if (started < 0) return errno_status(-started, "spawn " + options.path);
+  const std::string name = "spawn " + options.path;
+  std::vector<SpawnOptions::Fd> fds = options.fds;
+  StandardEnds ends;
+  int result = ends.add(options.input, STDIN_FILENO, ends.input, fds);
+  if (result == 0) result = ends.add(options.output, STDOUT_FILENO, ends.output, fds);
+  if (result == 0) result = ends.add(options.errors, STDERR_FILENO, ends.errors, fds);
+  if (result < 0) return errno_status(-result, name);
+  if (Status checked = check_fds(fds); !checked.ok()) return checked;
+  ChildFds child_fds;
+  result = child_fds.prepare(fds);
+  if (result < 0) return errno_status(-result, name);
+  const bool search = options.search_path && options.path.find('/') == std::string::npos;
+  // Made before there is a child: want of memory must not leave one behind.
+  std::unique_ptr<Process> process(new Process);
+  process->input_ = std::move(ends.input);
+  process->output_ = std::move(ends.output);
+  process->errors_ = std::move(ends.errors);
+  pid_t& pid = process->pid_;
+  result = start(options, search ? find_program(options.path) : options.path, child_fds, pid);
+  if (result < 0) return errno_status(-result, name);
   const int pidfd = sys::pidfd_open(pid, 0);
   if (pidfd < 0) {
     sys::kill(pid, SIGKILL);
@@ -147,11 +253,12 @@ StatusOr<std::unique_ptr<Process>> Process::spawn(const SpawnOptions& options) {
     sys::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED);
     return errno_status(-pidfd, "spawn " + options.path + ": pidfd_open");
   }
-  return std::unique_ptr<Process>(new Process(pid, UniqueFd(pidfd)));
+  process->pidfd_.reset(pidfd);
+  return process;
 }
 
 Process::~Process() {
-  if (ended_.has_value()) return;
+  if (!pidfd_ || ended_.has_value()) return;
   const int sent = sys::pidfd_send_signal(pidfd_.get(), SIGKILL);
   if (sent == 0 || sent == -ESRCH) static_cast<void>(reap());
 }
@@ -162,6 +269,17 @@ coro::Task<StatusOr<ExitStatus>> Process::wait(IoOptions options) {
     if (!readable.ok()) co_return readable.status();
   }
   co_return reap();
+}
+
+coro::Task<StatusOr<ExitStatus>> Process::terminate(IoOptions options) {
+  Status asked = send_signal(SIGTERM);
+  if (!asked.ok() && asked.code() != StatusCode::kNotFound) co_return asked;
+  StatusOr<ExitStatus> ended = co_await wait(options);
+  if (ended.status().code() != StatusCode::kDeadlineExceeded) co_return ended;
+  asked = kill();
+  if (!asked.ok() && asked.code() != StatusCode::kNotFound) co_return asked;
+  StatusOr<ExitStatus> killed = co_await wait();
+  co_return killed;
 }
 
 Status Process::send_signal(int signal) noexcept {

@@ -5,7 +5,6 @@
 #include "wharf/coro/compiler.h"
 #include "wharf/runtime/base/check.h"
 #include "wharf/runtime/base/cpu.h"
-#include "wharf/runtime/detail/uring_backend.h"
 
 namespace wharf::runtime {
 namespace {
@@ -17,6 +16,9 @@ constexpr std::uint32_t kLookPeriod = 32;
 // While it spins it glances so many times at most at its pollers between two looks at everything else: for about half a
 // microsecond.
 constexpr std::uint32_t kGlanceCountMax = 16;
+
+// And so many times at most in one turn for coroutines that linger: about 8 us, in which the kernel and the timers wait.
+constexpr std::uint32_t kLingerGlanceCountMax = 8 * kLookPeriod;
 
 // A poller that brought nothing for so many turns becomes cold. By then it has cost about what the ring
 // costs that makes it hot again: a few microseconds.
@@ -49,12 +51,15 @@ StatusOr<std::unique_ptr<Reactor>> Reactor::create(ReactorOptions options) {
   if (options.spin_ns < 0 && options.spin_ns != kSpinMeasured) {
     return make_status(StatusCode::kInvalidArgument, "reactor: spin_ns is negative");
   }
-  StatusOr<std::unique_ptr<Backend>> backend =
-      detail::UringBackend::create(options.ring_entries, options.operations_max);
-  if (!backend.ok()) return backend.status();
-  const detail::SleepPrice price =
-      options.spin_ns == kSpinMeasured ? detail::measure_sleep_price(**backend) : detail::SleepPrice();
-  return std::unique_ptr<Reactor>(new Reactor(*std::move(backend), options, price));
+  StatusOr<detail::ChosenBackend> chosen =
+      detail::choose_backend(options.backend, options.ring_entries, options.operations_max);
+  if (!chosen.ok()) return chosen.status();
+  const detail::SleepPrice price = options.spin_ns == kSpinMeasured
+                                       ? detail::measure_sleep_price(*chosen->backend)
+                                       : detail::SleepPrice();
+  std::unique_ptr<Reactor> reactor(new Reactor(std::move(chosen->backend), options, price));
+  reactor->why_not_uring_ = std::move(chosen->why_not_uring);
+  return reactor;
 }
 
 std::unique_ptr<Reactor> Reactor::create_on(std::unique_ptr<Backend> backend,
@@ -109,6 +114,7 @@ void Reactor::drive() noexcept {
 
 // Only what was abandoned is left: it has been cancelled, and ends soon.
 void Reactor::drain() noexcept {
+  pulse_.store(2 * counters_.turns, std::memory_order_relaxed);
   flush_dirty();
   while (!idle() || abandoned_count_ != 0) {
     run_ready(options_.turn_budget_frames);
@@ -119,8 +125,10 @@ void Reactor::drain() noexcept {
 
 void Reactor::turn() noexcept {
   ++counters_.turns;
+  pulse_.store(2 * counters_.turns + 1, std::memory_order_relaxed);
   if (!posts_.empty()) run_posted();
   const std::size_t frames = run_ready(options_.turn_budget_frames);
+  counters_.resumed += frames;
   if (main_.done) return;
   const bool moved = poll_hot(1);
   flush_dirty();
@@ -138,6 +146,7 @@ bool Reactor::nothing_to_do() const noexcept { return idle() && posts_.empty() &
 
 // There is nothing to do: spins, if that is worth it, and sleeps, unless something comes up.
 void Reactor::rest() noexcept {
+  pulse_.store(2 * counters_.turns, std::memory_order_relaxed);
   std::int64_t idle_since_ns = 0;
   const bool spun = may_spin() && spin_policy_.should_spin();
   if (spun) {
@@ -156,6 +165,7 @@ void Reactor::rest() noexcept {
     const std::size_t completed = backend_->wait(deadline_ns);
     now_ns_ = backend_->now_ns();
     since_look_count_ = 0;
+    if (!posts_.empty()) ++counters_.wakes;
     if (completed == 0 && now_ns_ >= deadline_ns) spin_policy_.overslept(now_ns_ - deadline_ns);
     if (made_hot_) spin_policy_.woken_after(now_ns_ - idle_since_ns);
   }
@@ -203,6 +213,23 @@ std::uint32_t Reactor::glance() noexcept {
     cpu_relax();
   }
   return kGlanceCountMax;
+}
+
+bool Reactor::linger(Poller& poller) noexcept {
+  if (!idle() || since_look_count_ >= kLingerGlanceCountMax || !spin_policy_.pays() || !posts_.empty()) return false;
+  if (hot_.first() != &poller || hot_.next(poller) != nullptr) return false;
+  if (!dirty_.empty() && (dirty_.first() != &poller || dirty_.next(poller) != nullptr)) return false;
+  if (poller.spinning() != Poller::Spinning::kUseful) return false;
+  poller.flush();
+  for (std::uint32_t i = 0; i < kGlanceCountMax; ++i) {
+    ++since_look_count_;
+    if (poller.glance()) {
+      poller.idle_turn_count_ = 0;
+      return true;
+    }
+    cpu_relax();
+  }
+  return false;
 }
 
 bool Reactor::may_spin() noexcept {
@@ -265,10 +292,6 @@ void Reactor::make_cold(Poller& poller) noexcept {
   if (!HotList::linked(poller)) return;
   if (poll_next_ == &poller) poll_next_ = hot_.next(poller);
   HotList::remove(poller);
-}
-
-void Reactor::flush_later(Poller& poller) noexcept {
-  if (!DirtyList::linked(poller)) dirty_.push_back(poller);
 }
 
 void Reactor::remove(Poller& poller) noexcept {

@@ -12,10 +12,12 @@
 // Threads: one reactor per thread; everything but post() is for the thread that created it.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <string>
 #include <thread>
 #include <utility>
 
@@ -23,9 +25,11 @@
 #include "wharf/coro/task.h"
 #include "wharf/runtime/backend.h"
 #include "wharf/runtime/base/status.h"
+#include "wharf/runtime/detail/choose_backend.h"
 #include "wharf/runtime/detail/post_queue.h"
 #include "wharf/runtime/detail/spin_policy.h"
 #include "wharf/runtime/detail/timer_heap.h"
+#include "wharf/runtime/detail/worker_pool.h"
 #include "wharf/runtime/poller.h"
 #include "wharf/runtime/post_gate.h"
 
@@ -46,13 +50,18 @@ struct ReactorOptions {
   std::uint32_t operations_max = 8192;     // in flight at once, 32 bytes each; further ones wait
   std::uint32_t turn_budget_frames = 256;  // coroutines resumed before the kernel has its turn
   std::int64_t spin_ns = kSpinMeasured;    // spent polling hot pollers before a sleep; 0: never
+  std::uint32_t blocking_threads_max = 4;   // for run_blocking (blocking.h); 0: it is refused
+  std::uint32_t blocking_queue_max = 1024;  // functions that wait for one of them; more are refused
+  BackendKind backend = BackendKind::kAuto;  // WHARF_BACKEND=uring or epoll in the environment wins
 };
 
 struct ReactorCounters {
   std::uint64_t turns = 0;
+  std::uint64_t resumed = 0;         // coroutines, from the ready queue
   std::uint64_t enters = 0;          // system calls of the backend
   std::uint64_t completions = 0;     // of operations
   std::uint64_t sleeps = 0;          // of the enters: those that were allowed to sleep
+  std::uint64_t wakes = 0;           // of the sleeps: those that a post() ended
   std::uint64_t spins = 0;           // times that it spun before it slept, or instead
   std::uint64_t spin_hits = 0;       // of the spins: those in which a poller had work
   std::uint64_t pollers_aged = 0;    // that became cold while the reactor was busy with others
@@ -63,11 +72,11 @@ struct ReactorCounters {
 
 class Reactor final : public coro::Executor {
  public:
-  // On io_uring.
+  // On io_uring, or on epoll where that is refused.
   //
-  // Errors: Unavailable        io_uring is refused: by seccomp, a sysctl, or the kernel's age
+  // Errors: Unavailable        io_uring is refused, by seccomp, a sysctl, or the kernel's age, and epoll not allowed
   //         ResourceExhausted  no memory, or no file descriptor
-  //         InvalidArgument    an option of 0, or too large for the kernel
+  //         InvalidArgument    an option of 0, or too large for the kernel; a WHARF_BACKEND that is neither
   static StatusOr<std::unique_ptr<Reactor>> create(ReactorOptions options = {});
   // On a backend of the caller's: a simulated kernel, for one.
   static std::unique_ptr<Reactor> create_on(std::unique_ptr<Backend> backend,
@@ -109,12 +118,30 @@ class Reactor final : public coro::Executor {
   void make_hot(Poller& poller) noexcept;
   void make_cold(Poller& poller) noexcept;
   // Has poller.flush() called at the end of this turn, once.
-  void flush_later(Poller& poller) noexcept;
+  void flush_later(Poller& poller) noexcept {
+    if (!DirtyList::linked(poller)) dirty_.push_back(poller);
+  }
+  // For a coroutine that is about to wait for `poller`: looks a little longer, if the reactor has nothing else to do and
+  // would spin for this poller at once. True: poller.glance() sees something, so the coroutine need not give way. It calls
+  // poller.flush() first.
+  //
+  // Cost: half a microsecond at most, and a few of them in one turn, lest others wait for its end.
+  bool linger(Poller& poller) noexcept;
   // Forgets a poller, which may then die.
   void remove(Poller& poller) noexcept;
 
+  // The threads of run_blocking.
+  detail::WorkerPool& blocking_pool() noexcept { return blocking_pool_; }
+
   Backend& backend() noexcept { return *backend_; }
+  // "io_uring" or "epoll"; and why it is not io_uring, in one line, empty if it is.
+  const char* backend_name() const noexcept { return backend_->name(); }
+  const std::string& why_not_uring() const noexcept { return why_not_uring_; }
   std::int64_t now_ns() const noexcept { return backend_->now_ns(); }
+  // Odd while a turn keeps the thread busy, even while it rests or does not run; another one in each turn.
+  //
+  // Threads: any.
+  std::uint64_t pulse() const noexcept { return pulse_.load(std::memory_order_relaxed); }
   ReactorCounters counters() const noexcept;
 
  private:
@@ -168,6 +195,7 @@ class Reactor final : public coro::Executor {
   const std::thread::id thread_ = std::this_thread::get_id();
   const ReactorOptions options_;
   std::unique_ptr<Backend> backend_;
+  std::string why_not_uring_;
   detail::TimerHeap timers_;
   detail::PostQueue posts_;
   const std::shared_ptr<PostGate> gate_ = std::make_shared<PostGate>(*this);
@@ -185,8 +213,11 @@ class Reactor final : public coro::Executor {
   std::size_t abandoned_count_ = 0;  // operations that it frees when they end
 
   ReactorCounters counters_;
-  std::int64_t now_ns_ = 0;             // when it last looked at the clock
+  std::atomic<std::uint64_t> pulse_{0};
   std::uint32_t since_look_count_ = 0;  // turns and frames since then
+
+  detail::WorkerPool blocking_pool_{options_.blocking_threads_max,
+                                    options_.blocking_queue_max};  // last: its threads post here
 };
 
 }  // namespace wharf::runtime

@@ -8,7 +8,6 @@
 #include <utility>
 
 #include "wharf/runtime/base/sys.h"
-#include "wharf/runtime/io.h"
 
 namespace wharf::runtime {
 
@@ -37,13 +36,13 @@ SignalSet::~SignalSet() {
   static_cast<void>(sys::thread_sigmask(SIG_SETMASK, &old_mask_, nullptr));
 }
 
-coro::Task<StatusOr<int>> SignalSet::next() {
+coro::Task<StatusOr<int>> SignalSet::next(IoOptions options) {
   for (;;) {
     signalfd_siginfo info;
     const ssize_t bytes = sys::read(fd_.get(), &info, sizeof(info));
     if (bytes == sizeof(info)) co_return static_cast<int>(info.ssi_signo);
     if (bytes != -EAGAIN) co_return errno_status(static_cast<int>(-bytes), "signals");
-    StatusOr<std::uint32_t> readable = co_await poll(fd_.get(), POLLIN);
+    StatusOr<std::uint32_t> readable = co_await poll(fd_.get(), POLLIN, options);
     if (!readable.ok()) co_return readable.status();
   }
 }

@@ -17,6 +17,7 @@
 #include "wharf/coro/task.h"
 #include "wharf/runtime/base/status.h"
 #include "wharf/runtime/base/unique_fd.h"
+#include "wharf/runtime/io.h"
 
 namespace wharf::runtime {
 
@@ -31,9 +32,10 @@ class SignalSet {
 
   // The number of the next signal that comes, or has come.
   //
-  // Errors: Cancelled  the task was stopped
+  // Errors: Cancelled         the task was stopped
+  //         DeadlineExceeded  the deadline has passed
   // Cancel: honoured; takes no signal.
-  coro::Task<StatusOr<int>> next();
+  coro::Task<StatusOr<int>> next(IoOptions options = {});
 
  private:
   SignalSet(UniqueFd fd, const sigset_t& old_mask) noexcept;

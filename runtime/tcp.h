@@ -56,11 +56,16 @@ class TcpListener {
   class [[nodiscard]] AcceptAwaiter final : private coro::detail::Wait {
    public:
     explicit AcceptAwaiter(TcpListener& listener) noexcept : listener_(listener) {}
+    static constexpr const char* kWaitsFor = "TcpListener::accept";
+    void describe_wait(std::string& text, std::int64_t /*now_ns*/) const {
+      text += " on port " + std::to_string(listener_.port_);
+    }
     bool await_ready() noexcept { return listener_.take(*this); }
     template <class Promise>
-    bool await_suspend(std::coroutine_handle<Promise> handle) noexcept {
+    bool await_suspend(std::coroutine_handle<Promise> handle,
+                       coro::Site site = coro::Site::current()) noexcept {
       listener_.arm();
-      return suspend(handle, listener_.waits_);
+      return suspend(handle, listener_.waits_, site, *this);
     }
     StatusOr<UniqueFd> await_resume();
 

@@ -1,5 +1,6 @@
 #include "wharf/runtime/timer.h"
 
+#include "wharf/runtime/detail/time_left.h"
 #include "wharf/runtime/detail/timer_heap.h"
 #include "wharf/runtime/reactor.h"
 
@@ -26,6 +27,10 @@ bool SleepAwaiter::begin(coro::Frame& frame) noexcept {
   }
   set(wake_ns_);
   return true;
+}
+
+void SleepAwaiter::describe_wait(std::string& text, std::int64_t now_ns) const {
+  detail::append_time_left(text, wake_ns_, now_ns);
 }
 
 void SleepAwaiter::on_expired() noexcept {

@@ -8,6 +8,7 @@
 #include <chrono>
 #include <coroutine>
 #include <cstdint>
+#include <string>
 #include <type_traits>
 
 #include "wharf/coro/executor.h"
@@ -60,11 +61,16 @@ class Timer {
 class [[nodiscard]] SleepAwaiter final : private Timer, private coro::StopCallback {
  public:
   explicit SleepAwaiter(std::int64_t deadline_ns) noexcept : wake_ns_(deadline_ns) {}
+  static constexpr const char* kWaitsFor = "sleep";
+  void describe_wait(std::string& text, std::int64_t now_ns) const;
   static bool await_ready() noexcept { return false; }
   template <class Promise>
     requires std::is_base_of_v<coro::Frame, Promise>
-  bool await_suspend(std::coroutine_handle<Promise> handle) noexcept {
-    return begin(handle.promise());
+  bool await_suspend(std::coroutine_handle<Promise> handle,
+                     coro::Site site = coro::Site::current()) noexcept {
+    if (!begin(handle.promise())) return false;
+    frame_->note_wait(site, *this);
+    return true;
   }
   bool await_resume() const noexcept { return !stopped_; }
 

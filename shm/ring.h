@@ -24,7 +24,9 @@
 // Threads: each object belongs to one thread.
 #pragma once
 
+#include <array>
 #include <atomic>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -110,6 +112,9 @@ class RingReader {
   enum class Next { kEmpty, kRecord, kViolation };
   // Looks at the next record, skipping pads; it stays until pop().
   Next peek(RecordView& record) noexcept;
+  // The same for the most frequent record alone, in a tenth of the steps: a message without flags, descriptors or blocks.
+  // False: peek() tells what there is, if anything; nothing has happened.
+  bool peek_plain(RecordView& record) noexcept;
   // Claims the record that peek() showed, a request. True: its sender has taken it back, and nothing of it but its
   // descriptors (fds) may be looked at. K3 and K4 above.
   bool claim_retracted() noexcept;
@@ -132,6 +137,7 @@ class RingReader {
 
  private:
   bool refresh(std::memory_order order) noexcept;
+  void prefetch(std::uint64_t available) const noexcept;
   Next fail(Violation what) noexcept;
   Violation check(const RecordHeader& header, std::size_t cells_to_end) const noexcept;
 
@@ -204,6 +210,41 @@ inline Violation RingReader::check(const RecordHeader& header, std::size_t cells
   return nullptr;
 }
 
+// Cells ahead, as many as the record has; never a line that the peer may still be writing.
+inline void RingReader::prefetch(std::uint64_t available) const noexcept {
+  for (std::uint64_t ahead = kPrefetchCells, i = 0; i < prefetch_count(record_cells_) && ahead < available; ++i, ++ahead) {
+    __builtin_prefetch(ring_ + ((tail_ + ahead) & cell_mask_) * kCellBytes);
+  }
+}
+
+// The first word of a plain record but for inline_bytes, so that one comparison checks six fields.
+using RecordWords = std::array<std::uint64_t, sizeof(RecordHeader) / sizeof(std::uint64_t)>;
+inline constexpr std::uint64_t kPlainWord = std::bit_cast<RecordWords>(RecordHeader{.kind = RecordKind::kMessage})[0];
+inline constexpr std::uint64_t kPlainMask =
+    ~std::bit_cast<RecordWords>(RecordHeader{.kind = RecordKind{}, .inline_bytes = 0xffff})[0];
+
+inline bool RingReader::peek_plain(RecordView& record) noexcept {
+  if (tail_ == peer_published_) {
+    if (peer_.published.load(std::memory_order_relaxed) == tail_ || violation_ != nullptr) return false;
+    if (!refresh(std::memory_order_acquire)) return false;
+  }
+  const std::uint64_t at = tail_ & cell_mask_;
+  const std::byte* cell = ring_ + at * kCellBytes;
+  __builtin_prefetch(cell + kCellBytes);
+  std::memcpy(&record.header, cell, sizeof(RecordHeader));  // C2
+  if ((std::bit_cast<RecordWords>(record.header)[0] & kPlainMask) != kPlainWord || record.header.fds_sequence != 0 ||
+      record.header.inline_bytes > inline_bytes_max_) {
+    return false;
+  }
+  const std::uint64_t available = peer_published_ - tail_;
+  const std::uint64_t cells = record_cells(0, record.header.inline_bytes);
+  if (cells > available || cells > cell_mask_ + 1 - at) return false;
+  record_cells_ = cells;
+  prefetch(available);
+  record.inline_bytes = cell + sizeof(RecordHeader);
+  return true;
+}
+
 inline RingReader::Next RingReader::peek(RecordView& record) noexcept {
   if (violation_ != nullptr) return Next::kViolation;
   while (true) {
@@ -227,10 +268,7 @@ inline RingReader::Next RingReader::peek(RecordView& record) noexcept {
       continue;
     }
     record_cells_ = record_cells(record.header.block_count, record.header.inline_bytes);
-    // Never a line that the peer may still be writing.
-    for (std::uint64_t ahead = kPrefetchCells, i = 0; i < prefetch_count(record_cells_) && ahead < available; ++i, ++ahead) {
-      __builtin_prefetch(ring_ + ((tail_ + ahead) & cell_mask_) * kCellBytes);
-    }
+    prefetch(available);
     record.descriptors = cell + sizeof(RecordHeader);
     record.inline_bytes = record.descriptors + record.header.block_count * sizeof(BlockDescriptor);
     return Next::kRecord;

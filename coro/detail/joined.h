@@ -4,7 +4,9 @@
 
 #include <coroutine>
 #include <cstddef>
+#include <cstdint>
 #include <exception>
+#include <string>
 #include <tuple>
 #include <type_traits>
 #include <utility>
@@ -52,20 +54,26 @@ class [[nodiscard]] Joined : private Joiner {
   Joined(const Joined&) = delete;
   Joined& operator=(const Joined&) = delete;
 
+  static constexpr const char* kWaitsFor = kStopOthers == StopOthers::kOnError ? "when_all" : "when_any";
+  void describe_wait(std::string& text, std::int64_t /*now_ns*/) const {
+    text += ", " + std::to_string(live_count_) + " left";
+  }
   static bool await_ready() noexcept { return false; }
 
   template <class Promise>
     requires std::is_base_of_v<Frame, Promise>
-  bool await_suspend(std::coroutine_handle<Promise> handle) noexcept {
+  bool await_suspend(std::coroutine_handle<Promise> handle, Site site = Site::current()) noexcept {
     parent_ = &handle.promise();
     stop_.follow(parent_->context->stop);
-    context_ = Context{parent_->context->executor, stop_.token()};
+    context_ = parent_->context->with_stop(stop_.token());
     // Tasks are only queued here, so none ends before all have started.
     for_each_task(tasks_, [this](auto& task) noexcept {
       task.start(*this, context_);
       ++live_count_;
     });
-    return live_count_ != 0;
+    if (live_count_ == 0) return false;
+    parent_->note_wait(site, *this);
+    return true;
   }
 
  protected:
@@ -90,6 +98,8 @@ class [[nodiscard]] Joined : private Joiner {
     stop_.unfollow();
     return parent_;
   }
+
+  const Frame* awaited_by() const noexcept override { return parent_; }
 
   Tasks tasks_;
   Frame* parent_ = nullptr;

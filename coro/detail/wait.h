@@ -67,6 +67,12 @@ class Wait : private StopCallback {
     frame_->schedule();
   }
 
+  // Who has to make up for a waiter that left overrides this, and calls it first.
+  void on_stop() noexcept override {
+    stopped_ = true;
+    if (!held_) leave();
+  }
+
   // Suspends `handle` in `list`. False: the task has been stopped already and goes on at once.
   template <class Promise>
     requires std::is_base_of_v<Frame, Promise>
@@ -79,13 +85,16 @@ class Wait : private StopCallback {
     list.add(*this);
     return true;
   }
+  // The same, and notes for dumps that `awaiter`, which this is the base of, waits at `site`.
+  template <class Promise, class Awaiter>
+  bool suspend(std::coroutine_handle<Promise> handle, WaitList& list, const Site& site, const Awaiter& awaiter) noexcept {
+    if (!suspend(handle, list)) return false;
+    frame_->note_wait(site, awaiter);
+    return true;
+  }
 
  private:
   friend class WaitList;
-  void on_stop() noexcept override {
-    stopped_ = true;
-    if (!held_) leave();
-  }
 
   Frame* frame_ = nullptr;
   WaitList* list_ = nullptr;

@@ -105,9 +105,9 @@ class ExchangeWait : private OwnWaitList, private PortWait {
   }
 
   bool ready() const noexcept { return exchange_ == nullptr; }
-  template <class Promise>
-  bool depart(std::coroutine_handle<Promise> handle) noexcept {
-    if (!suspend_until(handle, list, deadline_ns_)) return false;
+  template <class Promise, class Awaiter>
+  bool depart(std::coroutine_handle<Promise> handle, const coro::Site& site, const Awaiter& awaiter) noexcept {
+    if (!suspend_until(handle, list, deadline_ns_, site, awaiter)) return false;
     exchange_->depart(*this);
     return true;
   }

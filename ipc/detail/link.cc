@@ -36,6 +36,7 @@ void Link::start(Handshaken handshaken) {
   message_bytes_max_ = handshaken.message_bytes_max;
   peer_stream_window_ = handshaken.stream_window;
   if (lane_) {
+    plain_bytes_max_ = std::min({handshaken.inline_bytes_max, message_bytes_max_, shm::kInlineBytesMax});
     const LaneTransport::Limits limits{handshaken.inline_bytes_max, message_bytes_max_, options_.turn_bytes_max};
     transport_ = std::make_unique<LaneTransport>(lane_, *socket_, limits, options_.trust, counters_);
     doorbell_watch_ = std::make_unique<DoorbellWatch>(*this);
@@ -236,20 +237,17 @@ void Link::publish_early(std::size_t payload_bytes) noexcept {
   // Within a turn news gathers, for few stores and at most one ring; but a peer that is awake starts on the first of it at
   // once, and on each batch that takes it longer than the store takes us. Blocks go home one by one: the peer may be
   // waiting for room to write the next.
-  constexpr std::size_t kBatchCells = 32;
   constexpr std::size_t kBatchBytes = 8 * 1024;
   shm::RingWriter& writer = lane_->writer();
-  shm::RingReader& reader = lane_->reader();
   unpublished_bytes_ += payload_bytes;
-  if (writer.unpublished_cells() >= (published_early_ ? kBatchCells : 1) || unpublished_bytes_ >= kBatchBytes) {
+  if (unpublished_bytes_ >= kBatchBytes && writer.publish()) {
     unpublished_bytes_ = 0;
-    if (writer.publish()) {
-      owed_ring_ |= shm::kWantMessages;
-      published_early_ = true;
-    }
+    owed_ring_ |= shm::kWantMessages;
+    published_early_ = true;
   }
+  publish_records();
   if (lane_->publish_releases()) owed_ring_ |= shm::kWantMemory;
-  if (reader.unpublished_cells() >= kBatchCells && reader.publish()) owed_ring_ |= shm::kWantSpace;
+  publish_space();
   reactor_.flush_later(*this);
 }
 

@@ -7,8 +7,11 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <memory>
+#include <new>
 #include <optional>
+#include <span>
 #include <unordered_map>
 
 #include "wharf/coro/detail/wait.h"
@@ -24,6 +27,7 @@
 #include "wharf/ipc/detail/serving.h"
 #include "wharf/ipc/detail/transport.h"
 #include "wharf/ipc/options.h"
+#include "wharf/runtime/base/cpu.h"
 #include "wharf/runtime/poller.h"
 #include "wharf/runtime/reactor.h"
 #include "wharf/runtime/watch.h"
@@ -35,12 +39,15 @@ class Mailbox;
 
 // Of the text that explains an error to the peer; longer ones are cut.
 inline constexpr std::size_t kErrorTextBytesMax = 512;
+// Cells of the ring that gather before they are published within a turn, once the first have been.
+inline constexpr std::size_t kBatchCells = 32;
 
 // A task that sends a message.
 struct Sender : PortWait {
   // `starter`: the caller of the request that the message begins, or null.
   Sender(Outgoing&& what, Caller* starter) noexcept : outgoing(std::move(what)), caller(starter) {}
   explicit Sender(Caller* starter) noexcept : caller(starter) {}
+  ~Sender();  // elsewhere: most awaiters end without one
 
   Outgoing outgoing;
   Caller* caller;
@@ -90,6 +97,9 @@ class Link final : public shm::RefCounted, private runtime::Poller, private shm:
   // Says goodbye if there is room, and ends the link.
   void close() noexcept;
 
+  // Sends a message that is plain: with no descriptors, and nothing but bytes that fit the record. False: nothing has
+  // happened. `position`: for retract().
+  bool send_plain(const Message& message, std::uint8_t flags, std::uint64_t stream, std::uint64_t& position);
   // Sends the message as one record, if it is of the plain and frequent kinds, and nothing at all stands in the way: of a
   // reply with its flags and stream. True: it is over, and `result` says how. False: nothing has happened; a Sender finds
   // out what is to be done.
@@ -99,6 +109,11 @@ class Link final : public shm::RefCounted, private runtime::Poller, private shm:
   // Each tries at once. True: it is over, in success or failure. False: add the waiter to the list and call look_out().
   bool try_send(Sender& sender);
   bool try_receive(std::optional<Message>& message);
+  // Whether the next message is there, for whoever asks, and plain; then take_plain() is to follow at once, which makes it.
+  bool peek_plain(shm::RecordView& record) noexcept;
+  void take_plain(const shm::RecordView& record, Message& message);
+  // Nothing has come yet. True: something has now.
+  bool linger() noexcept { return turn_messages_left_ != 0 && reactor_.linger(*this); }
   bool try_borrow(Borrowing& wanted);
   coro::detail::WaitList& senders(const Sender& sender) noexcept {
     return sender.sent ? callers_ : sender.large ? large_ : senders_;
@@ -204,9 +219,13 @@ class Link final : public shm::RefCounted, private runtime::Poller, private shm:
   // There is news for the peer: it is published at the end of the turn, or now if there is much. `payload_bytes`: of the
   // message that the news is.
   void publish_early(std::size_t payload_bytes = 0) noexcept;
+  void publish_records() noexcept;
+  void publish_space() noexcept;
   void ring(std::uint64_t news) noexcept;
   bool ring_doorbell() noexcept;
   void take_wakes() noexcept;
+  // Whether packets come by themselves: messages, or the wakes of a peer that has no doorbell of ours.
+  bool reads_socket() const noexcept { return !lane_ || socket_->expects_wakes(); }
 
   runtime::Reactor& reactor_;
   const PortOptions options_;
@@ -243,6 +262,7 @@ class Link final : public shm::RefCounted, private runtime::Poller, private shm:
   bool published_early_ = false;  // in this turn
   std::size_t unpublished_bytes_ = 0;  // of payload that was sent
   std::size_t message_bytes_max_ = 0;
+  std::size_t plain_bytes_max_ = 0;  // of a message that is one record
   std::uint32_t peer_stream_window_ = 1;
   bool socket_readable_ = false;
   bool socket_writable_ = false;
@@ -253,5 +273,79 @@ class Link final : public shm::RefCounted, private runtime::Poller, private shm:
   coro::Event ended_;
   Status status_;
 };
+
+// ---- What runs for each plain message ----
+
+inline bool Link::peek_plain(shm::RecordView& record) noexcept {
+  return lane_ && parked_.empty() && receivers_.empty() && turn_messages_left_ != 0 && !ended() && !fin_received_ &&
+         lane_->reader().peek_plain(record) && record.header.inline_bytes <= message_bytes_max_;
+}
+
+inline void Link::take_plain(const shm::RecordView& record, Message& message) {
+  message.type_ = record.header.type;
+  message.stream_ = record.header.stream;
+  message.deadline_ns_ = record.header.deadline_ns;
+  message.head_.fill(record.inline_bytes, record.header.inline_bytes);
+  lane_->reader().pop();
+  counters_.bytes_received += record.header.inline_bytes;
+  ++counters_.messages_received;
+  --turn_messages_left_;
+  publish_space();
+  reactor_.flush_later(*this);
+}
+
+inline bool Link::send_plain(const Message& message, std::uint8_t flags, std::uint64_t stream,
+                             std::uint64_t& position) {
+  std::span<const std::byte> payload;
+  if (!message.is_plain(payload) || payload.size() > plain_bytes_max_ || !lane_ || !lane_->arena().retired().empty() ||
+      ended() || fin_sent_ || turn_messages_left_ == 0 || !senders_.empty()) {
+    return false;
+  }
+  shm::RingWriter& writer = lane_->writer();
+  std::byte* const at = writer.reserve(shm::record_cells(0, payload.size()));
+  if (at == nullptr) return false;
+  // In place: a copy of small fields by wide moves would wait for each of them.
+  ::new (at) shm::RecordHeader{
+      .kind = shm::RecordKind::kMessage,
+      .flags = flags,
+      .fd_count = 0,
+      .retracted = 0,
+      .block_count = 0,
+      .inline_bytes = static_cast<std::uint16_t>(payload.size()),
+      .type = message.type_,
+      .fds_sequence = 0,
+      .stream = stream,
+      .deadline_ns = message.deadline_ns_,
+  };
+  if (!payload.empty()) {
+    runtime::copy_fresh(at + sizeof(shm::RecordHeader), payload.data(), payload.size());
+    counters_.bytes_sent += payload.size();
+    ++counters_.parts_inline;
+    counters_.bytes_copied_inline += payload.size();
+  }
+  ++counters_.messages_sent;
+  ++counters_.sent_shared_memory;
+  --turn_messages_left_;
+  position = writer.commit();
+  publish_records();
+  reactor_.flush_later(*this);
+  return true;
+}
+
+// The first of a turn goes at once, to a peer that is awake; later ones in batches.
+inline void Link::publish_records() noexcept {
+  shm::RingWriter& writer = lane_->writer();
+  if (writer.unpublished_cells() < (published_early_ ? kBatchCells : 1)) return;
+  unpublished_bytes_ = 0;
+  if (!writer.publish()) return;
+  owed_ring_ |= shm::kWantMessages;
+  published_early_ = true;
+}
+
+// Cells go home in batches.
+inline void Link::publish_space() noexcept {
+  shm::RingReader& reader = lane_->reader();
+  if (reader.unpublished_cells() >= kBatchCells && reader.publish()) owed_ring_ |= shm::kWantSpace;
+}
 
 }  // namespace wharf::ipc::detail

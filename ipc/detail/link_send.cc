@@ -10,6 +10,8 @@
 namespace wharf::ipc::detail {
 using Sent = Transport::Sent;
 
+Sender::~Sender() = default;
+
 Sent Link::transmit_at_once(Message& message, std::uint8_t flags, std::uint64_t stream, std::uint64_t& position) {
   if (ended() || fin_sent_ || turn_messages_left_ == 0 || !senders_.empty()) return Sent::kNoTurn;
   const std::size_t payload_bytes = message.size_bytes();
@@ -23,6 +25,7 @@ Sent Link::transmit_at_once(Message& message, std::uint8_t flags, std::uint64_t 
 
 bool Link::send_at_once(Message& message, Status& result, std::uint8_t flags, std::uint64_t stream) {
   std::uint64_t position = 0;
+  if (send_plain(message, flags, stream, position)) return true;
   switch (transmit_at_once(message, flags, stream, position)) {
     case Sent::kSent: return true;
     case Sent::kRefused: result = transport_->status(); return true;
@@ -38,7 +41,8 @@ bool Link::call_at_once(Caller& caller, Message& request) {
   if (fin_received_ || calls_.size() >= options_.call_count_max || request.fd_count() != 0) return false;
   const std::uint64_t stream = calls_.add(caller);
   std::uint64_t position = 0;
-  if (transmit_at_once(request, shm::kFlagRequest, stream, position) != Sent::kSent) {
+  if (!send_plain(request, shm::kFlagRequest, stream, position) &&
+      transmit_at_once(request, shm::kFlagRequest, stream, position) != Sent::kSent) {
     calls_.remove(stream);
     return false;
   }

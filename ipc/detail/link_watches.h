@@ -13,11 +13,12 @@
 
 namespace wharf::ipc::detail {
 
-// The socket: packets, and the peer's end.
+// The socket: the peer's end, and packets. Beside a lane those that carry descriptors are read when their record is, so
+// nobody waits for them; to be told of each would cost both sides.
 class Link::SocketWatch final : public runtime::Watch {
  public:
   explicit SocketWatch(Link& link)
-      : Watch(link.reactor_, link.socket_->fd(), POLLIN | POLLRDHUP), link_(link) {}
+      : Watch(link.reactor_, link.socket_->fd(), link.reads_socket() ? POLLIN | POLLRDHUP : POLLRDHUP), link_(link) {}
 
  private:
   void on_ready(std::uint32_t events) noexcept override {

@@ -53,6 +53,7 @@ class PacketSocket {
   Got receive();
   // From now on wakes may come between packets: receive() passes over them.
   void expect_wakes() noexcept { expects_wakes_ = true; }
+  bool expects_wakes() const noexcept { return expects_wakes_; }
   // Takes the wakes that are next, and leaves everything else. kPacket: there was one, and there may be more.
   Got take_wakes();
   const PacketHeader& header() const noexcept { return header_; }

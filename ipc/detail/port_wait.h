@@ -30,6 +30,14 @@ class PortWait : public coro::detail::Wait, private runtime::Timer {
     if (deadline_ns != 0) set(deadline_ns);
     return true;
   }
+  // The same, and notes for dumps that `awaiter` waits at `site`.
+  template <class Promise, class Awaiter>
+  bool suspend_until(std::coroutine_handle<Promise> handle, coro::detail::WaitList& list, std::int64_t deadline_ns,
+                     const coro::Site& site, const Awaiter& awaiter) noexcept {
+    if (!suspend_until(handle, list, deadline_ns)) return false;
+    handle.promise().note_wait(site, awaiter);
+    return true;
+  }
 
  protected:
   ~PortWait() = default;

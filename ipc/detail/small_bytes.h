@@ -20,6 +20,12 @@ class SmallBytes {
   explicit SmallBytes(std::span<const std::byte> source) : SmallBytes(source.size()) {
     if (bytes_ != 0) std::memcpy(data(), source.data(), bytes_);
   }
+  // Precondition: it is empty.
+  void fill(const std::byte* source, std::size_t bytes) {
+    bytes_ = bytes;
+    if (bytes > kInPlaceBytes) data_ = static_cast<std::byte*>(coro::allocate_frame(bytes));
+    std::memcpy(data(), source, bytes);
+  }
   // To be filled by way of writable().
   explicit SmallBytes(std::size_t bytes) : bytes_(bytes) {
     if (bytes_ > kInPlaceBytes) data_ = static_cast<std::byte*>(coro::allocate_frame(bytes_));

@@ -123,7 +123,17 @@ nlohmann::json report(const Entry& entry, const Load& load, const Shared& shared
                         {"cpu_ns_per_operation", static_cast<double>(used.cpu_ns) / all},
                         {"voluntary_switches_per_operation", static_cast<double>(used.voluntary_switches) / all},
                         {"involuntary_switches_per_operation", static_cast<double>(used.involuntary_switches) / all}};
+  std::int64_t server_cpu_ns = 0;
+  std::uint64_t server_calls = 0;
+  bool servers_count_calls = true;
+  for (const Side& side : shared.sides.subspan(1)) {
+    server_cpu_ns += side.used().cpu_ns;
+    server_calls += side.system_calls();
+    servers_count_calls &= side.counts_system_calls();
+  }
+  result["server_cpu_ns_per_operation"] = static_cast<double>(server_cpu_ns) / all;
   // Most libraries do not count theirs.
+  if (servers_count_calls) result["server_system_calls_per_operation"] = static_cast<double>(server_calls) / all;
   if (client.counts_system_calls()) {
     result["system_calls_per_operation"] = static_cast<double>(system_calls) / all;
   }

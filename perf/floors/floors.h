@@ -18,5 +18,6 @@ std::vector<Entry> socket_entries();        // a bare socket, blocking and in io
 std::vector<Entry> fd_entries();            // descriptors through a bare socket
 std::vector<Entry> memory_entries();        // one cache line to and fro; copying
 std::vector<Entry> record_entries();        // wharf's ring of records, without a port
+std::vector<Entry> uring_echo_entries();    // a TCP server on io_uring
 
 }  // namespace wharf::perf

@@ -1,6 +1,7 @@
 // `records`: wharf's own ring of records, alone. Each message is copied in behind its header of 32 bytes, and the header is
-// copied out and checked before the payload is; but there is no port: no message object, no call, no coroutine, no turn,
-// nobody who could sleep. What wharf takes more than this is the port's; what this takes more than `ring` is the format's.
+// copied out and checked before the payload is; but there is no port: no message object, no coroutine, no turn, nobody who
+// could sleep. Calls are numbered, found again by their number, and claimed, so that they could be taken back. What wharf
+// takes more than this is the port's; what this takes more than `ring` is the format's.
 #include <sys/mman.h>
 
 #include <array>
@@ -8,6 +9,8 @@
 #include <cstdint>
 #include <cstring>
 #include <new>
+#include <numeric>
+#include <vector>
 
 #include "wharf/perf/contest/contest.h"
 #include "wharf/perf/floors/floors.h"
@@ -35,14 +38,18 @@ class Records {
   Records(shm::ControlLines& own, const shm::ControlLines& peer, const Pause& pause)
       : writer_(own, peer, kRingBytes), reader_(own, peer, kRingBytes, kRecordPayloadBytesMax), pause_(pause) {}
 
-  void send(Side& side, std::size_t bytes, std::uint64_t number) {
+  // `flags` and `stream`: of a call's request or reply.
+  void send(Side& side, std::size_t bytes, std::uint64_t number, std::uint8_t flags = 0, std::uint64_t stream = 0) {
     side.write(spare_.data(), bytes, number);
     std::byte* at = nullptr;
     while ((at = writer_.reserve(shm::record_cells(0, bytes))) == nullptr) {
       writer_.publish();
       pause_();
     }
-    ::new (at) shm::RecordHeader{.kind = shm::RecordKind::kMessage, .inline_bytes = static_cast<std::uint16_t>(bytes)};
+    ::new (at) shm::RecordHeader{.kind = shm::RecordKind::kMessage,
+                                 .flags = flags,
+                                 .inline_bytes = static_cast<std::uint16_t>(bytes),
+                                 .stream = stream};
     std::memcpy(at + sizeof(shm::RecordHeader), spare_.data(), bytes);
     writer_.commit();
     if (writer_.unpublished_cells() >= kBatchCells) writer_.publish();
@@ -50,19 +57,29 @@ class Records {
   void publish() { writer_.publish(); }
 
   const std::byte* receive() {
+    const std::byte* payload = nullptr;
+    while ((payload = try_receive()) == nullptr) pause_();
+    return payload;
+  }
+  // The next payload, and whose it is; null if there is none now.
+  const std::byte* try_receive() {
     shm::RecordView record;
-    while (reader_.peek(record) != shm::RingReader::Next::kRecord) {
+    if (reader_.peek(record) != shm::RingReader::Next::kRecord) {
       if (reader_.violation() != nullptr) fail(reader_.violation());
       reader_.publish();
-      pause_();
+      return nullptr;
     }
+    if ((record.header.flags & shm::kFlagRequest) != 0 && reader_.claim_retracted()) fail("a request was taken back");
+    stream_ = record.header.stream;
     std::memcpy(received_.data(), record.inline_bytes, record.header.inline_bytes);
     reader_.pop();
     if (reader_.unpublished_cells() >= kBatchCells) reader_.publish();
     return received_.data();
   }
+  std::uint64_t stream() const noexcept { return stream_; }
 
  private:
+  std::uint64_t stream_ = 0;  // of what came last
   shm::RingWriter writer_;
   shm::RingReader reader_;
   const Pause& pause_;
@@ -78,6 +95,8 @@ class RecordDuel : public Duel {
  protected:
   Records client_records() { return {clients_, servers_, pause_}; }
   Records server_records() { return {servers_, clients_, pause_}; }
+
+  void pause() const { pause_(); }
 
   const Load load_;
 
@@ -137,6 +156,59 @@ class Stream final : public RecordDuel {
   }
 };
 
+// Keeps `count` numbered calls under way. Whose a reply is, a table tells.
+class Calls final : public RecordDuel {
+ public:
+  using RecordDuel::RecordDuel;
+
+  void client(Side& side) override {
+    Records records = client_records();
+    std::vector<std::uint64_t> numbers(load_.count);  // of the calls under way, by their streams
+    std::vector<std::uint64_t> free(load_.count);
+    std::iota(free.begin(), free.end(), 1);
+    std::uint64_t sent = 0;
+    const auto receive_all = [&] {
+      while (const std::byte* reply = records.try_receive()) {
+        const std::uint64_t stream = records.stream();
+        if (stream == 0 || stream > numbers.size()) fail("a reply to nobody");
+        side.check(reply, load_.payload_bytes, numbers[stream - 1]);
+        free.push_back(stream);
+      }
+    };
+    side.ready();
+    while (side.more()) {
+      while (!free.empty()) {
+        const std::uint64_t stream = free.back();
+        free.pop_back();
+        numbers[stream - 1] = ++sent;
+        records.send(side, load_.payload_bytes, sent, shm::kFlagRequest, stream);
+      }
+      records.publish();
+      receive_all();
+      if (free.empty()) pause();
+    }
+    while (free.size() < load_.count) receive_all();
+    records.send(side, load_.payload_bytes, kLastNumber);
+    records.publish();
+    side.finish();
+  }
+
+  void server(Side& side, unsigned) override {
+    Records records = server_records();
+    side.ready();
+    for (std::uint64_t number = 1;; ++number) {
+      const std::byte* request = records.try_receive();
+      if (request == nullptr) {
+        records.publish();
+        request = records.receive();
+      }
+      if (!side.take(request, load_.payload_bytes, number)) break;
+      records.send(side, load_.payload_bytes, number, shm::kFlagReply, records.stream());
+    }
+    side.finish();
+  }
+};
+
 }  // namespace
 
 std::vector<Entry> record_entries() {
@@ -144,6 +216,7 @@ std::vector<Entry> record_entries() {
   return {
       {"records", "round_trip", modes, make<RoundTrip>, kRecordPayloadBytesMax, false, 2},
       {"records", "stream", modes, make<Stream>, kRecordPayloadBytesMax, false, 1},
+      {"records", "calls", modes, make<Calls>, kRecordPayloadBytesMax, false, 2},
   };
 }
 

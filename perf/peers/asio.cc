@@ -15,6 +15,7 @@
 
 #include <boost/asio.hpp>
 
+#include "wharf/perf/peers/asio_echo.h"
 #include "wharf/perf/peers/peers.h"
 
 namespace wharf::perf {
@@ -265,12 +266,14 @@ int main(int argc, char** argv) {
   using namespace wharf::perf;
   constexpr std::size_t kLargest = 1 << 20;
   const std::vector<Mode> modes{Mode::kDefault};
-  return run_contest(
-      argc, argv,
-      {{kContender, "round_trip", modes, make<RoundTrip>, kLargest, false, 2},
-       {kContender, "stream", modes, make<Stream>, kLargest, false, 1},
-       // Larger ones in such number do not fit into the socket's buffer: both sides would write.
-       {kContender, "calls", modes, make<Calls>, 1024, false, 2},
-       {kContender, "fan_in", modes, make<FanIn>, kLargest, true, 1},
-       {kContender, "fan_out", modes, make<RoundTrip>, kLargest, true, 2}});
+  std::vector<Entry> entries{
+      {kContender, "round_trip", modes, make<RoundTrip>, kLargest, false, 2},
+      {kContender, "stream", modes, make<Stream>, kLargest, false, 1},
+      // Larger ones in such number do not fit into the socket's buffer: both sides would write.
+      {kContender, "calls", modes, make<Calls>, 1024, false, 2},
+      {kContender, "fan_in", modes, make<FanIn>, kLargest, true, 1},
+      {kContender, "fan_out", modes, make<RoundTrip>, kLargest, true, 2}};
+  const std::vector<Entry> echo = asio_echo_entries(kContender);
+  entries.insert(entries.end(), echo.begin(), echo.end());
+  return run_contest(argc, argv, entries);
 }

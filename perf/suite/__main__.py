@@ -9,7 +9,7 @@ import pathlib
 import sys
 from typing import Any
 
-from . import bench, contenders, goals, machine, once, plan, probes, report, results, soak, table, web
+from . import bench, contenders, goals, machine, once, plan, probes, report, results, runtime, soak, table, web
 from .progress import Progress
 from .run import FULL, QUICK, Suite
 
@@ -39,11 +39,15 @@ def run(options: argparse.Namespace) -> int:
         more, http_goals, wrong = web.measure(options.build, options.quick)
         found += more
         suite.failures += [("http", once.Failure("perf/suite/http.py", wrong))] if wrong else []
-        if not options.quick:
-            found += bench.measure(options.build)
+        more, wrong = bench.measure(options.build, runtime.PROGRAMS if options.quick else None)
+        found += more
+        suite.failures += [("bench", once.Failure("perf/*_perf", wrong))] if wrong else []
     judged = goals.judge(found, http_goals)
     print(table.results_table(found))
     print()
+    if by_itself := table.runtime_table(found):
+        print(by_itself)
+        print()
     print(table.goals_table(judged))
     for case in plan.absent(built):
         print(f"not built: wharf with the case {case}")

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 import pathlib
 import subprocess
 import sys
+import tempfile
+from collections.abc import Sequence
 from typing import Any
+
+from . import runtime
 
 Result = dict[str, Any]
 NANOSECONDS = {"ns": 1, "us": 1e3, "ms": 1e6, "s": 1e9}
@@ -47,6 +52,12 @@ def results_of(program: str, text: str) -> list[Result]:
     return [result_of(program, name, sorted(values)) for name, values in times.items()]
 
 
+def role_of(name: str) -> str:
+    if "Asio" in name:
+        return "peer"
+    return "floor" if "Bare" in name or "Malloc" in name else "wharf"
+
+
 def result_of(program: str, name: str, times: list[float]) -> Result:
     return {
         "case": f"{program}/{name}",
@@ -54,7 +65,7 @@ def result_of(program: str, name: str, times: list[float]) -> Result:
         "placement": "one process",
         "mode": "default",
         "contender": name,
-        "role": "floor" if "Bare" in name or "Malloc" in name else "wharf",
+        "role": role_of(name),
         "unit": "ns",
         "median": times[len(times) // 2],
         "min": times[0],
@@ -66,15 +77,24 @@ def result_of(program: str, name: str, times: list[float]) -> Result:
     }
 
 
-def measure(build: pathlib.Path) -> list[Result]:
-    """The results of all programs, the repetitions of each shuffled."""
+def measure(build: pathlib.Path, wanted: Sequence[str] | None = None) -> tuple[list[Result], str]:
+    """The results of all programs or of those named, the repetitions of each shuffled; and what went wrong."""
     found: list[Result] = []
+    wrong: list[str] = []
     for program in programs_in(build):
-        command = [str(program), "--benchmark_format=json", "--benchmark_enable_random_interleaving=true"]
+        name = program.name.removesuffix("_perf")
+        if wanted is not None and name not in wanted:
+            continue
         print(f"benchmarks: {program.name}", file=sys.stderr, flush=True)
-        done = subprocess.run(command, capture_output=True, text=True)
-        if done.returncode == 0:
-            found += results_of(program.name.removesuffix("_perf"), done.stdout)
-        else:
-            print(f"{program.name} failed: {done.stderr.strip()}", file=sys.stderr)
-    return found
+        with tempfile.TemporaryDirectory() as folder:
+            file = pathlib.Path(folder) / "out.json"
+            # The file has every repetition, where what is shown has medians alone.
+            command = [str(program), f"--benchmark_out={file}", "--benchmark_out_format=json"]
+            if name in runtime.PROGRAMS:  # what is compared is the software's part, not that of the way to another core
+                command = ["taskset", "-c", str(max(os.sched_getaffinity(0))), *command]
+            done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+            if done.returncode == 0:
+                found += results_of(name, file.read_text())
+            else:
+                wrong.append(f"{program.name} ended with {done.returncode}: {done.stderr.strip()}")
+    return found, "\n".join(wrong)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable
 from typing import Any
 
-from . import units
+from . import runtime, units
 from .results import Result, best_peer_of, rows_of, wharf_of
 
 Rows = dict[str, list[Result]]
@@ -95,6 +96,26 @@ def all_goals() -> list[Goal]:
         Goal("idle: wake-ups", 0, count_of("idle/64/free/default/100", "wakeups"), unit="wake-ups"),
         Goal("idle: processor time", 0, count_of("idle/64/free/default/100", "cpu_percent"), unit="%"),
     ]  # fmt: skip
+    return goals + runtime_goals()
+
+
+def runtime_goals() -> list[Goal]:
+    """Those of the runtime by itself."""
+    goals = []
+    for claim in runtime.CLAIMS:
+        if claim.floor_limit is not None:
+            goals.append(Goal(f"{claim.text}: to {claim.floor_name}", claim.floor_limit,
+                              functools.partial(runtime.to_floor, claim)))  # fmt: skip
+        if claim.peer_limit is not None:
+            goals.append(Goal(f"{claim.text}: faster than Asio", claim.peer_limit,
+                              functools.partial(runtime.to_peer, claim), at_least=True))  # fmt: skip
+    for count in runtime.ECHO_COUNTS:
+        row = runtime.echo_row(count)
+        text = f"TCP echo, {count} connection{'s' if count != 1 else ''}"
+        for name, what in runtime.ECHO_COUNTED.items():
+            goals.append(Goal(f"{text}, {what}: to bare liburing", runtime.ECHO_LIMIT,
+                              functools.partial(runtime.count_to_floor, row, name)))  # fmt: skip
+        goals.append(Goal(f"{text}: faster than Asio", 1, to_peer(row), at_least=True))
     return goals
 
 

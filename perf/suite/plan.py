@@ -107,6 +107,12 @@ def others() -> Iterable[Spec]:
         yield Spec("beside_bulk", placement=placement, floors=("ring",), quick=placement == "split")
 
 
+def servers() -> Iterable[Spec]:
+    """A server of TCP connections on the runtime by itself."""
+    for count in (1, 64):
+        yield Spec("echo", count=count, floors=("uring_echo", "uring_echo_quiet"), quick=True)
+
+
 def against_itself() -> Iterable[Spec]:
     """Rows whose floor is wharf with other settings, or with less to do."""
     yield Spec("crowd", placement="free", count=2, base=("asleep", 2), against="asleep", quick=True)
@@ -115,7 +121,7 @@ def against_itself() -> Iterable[Spec]:
 
 
 def specs() -> list[Spec]:
-    return [*round_trips(), *streams(), *many(), *others(), *against_itself()]
+    return [*round_trips(), *streams(), *many(), *others(), *servers(), *against_itself()]
 
 
 def mode_of(contender: Contender, wanted: str) -> str:

@@ -9,7 +9,7 @@ import json
 import pathlib
 from typing import Any
 
-from . import plots, units
+from . import plots, runtime, units
 from .results import Result, best_peer_of, floor_of, rows_of, wharf_of
 from .table import goal_line, name_in_case, rate_of, ratio_of, time_of, title_of
 
@@ -74,7 +74,7 @@ def sections(results: list[Result], drawn: list[plots.Plot]) -> list[str]:
     pictures = {plot.case: plot for plot in drawn}
     cases: dict[str, dict[bool, list[list[Result]]]] = {}
     for name, row in rows_of(results).items():
-        if not name.startswith(("bench/", "http/")):
+        if not name.startswith(("bench/", "http/", "echo/")):
             against = "/against " in name or name.split("/")[3] != "default"
             cases.setdefault(row[0]["case"], {}).setdefault(against, []).append(row)
     text = []
@@ -120,6 +120,21 @@ def bench_section(results: list[Result]) -> list[str]:
     return ["## Inside one process", markdown_table(["benchmark", "median", "min", "max"], lines)]
 
 
+def runtime_section(results: list[Result]) -> list[str]:
+    rows = rows_of(results)
+    claims, echo = runtime.claim_lines(rows), runtime.echo_lines(rows)
+    if not claims and not echo:
+        return []
+    text = ["## The runtime by itself", "Without ports: coroutines, timers and sockets, each beside the least that can do it."]
+    if claims:
+        text.append(markdown_table(runtime.CLAIM_HEAD, claims))
+    if echo:
+        text += ["A server of TCP connections, 64 bytes there and back on each; the client is the same for all, on the "
+                 "other core. `uring_echo` is the bare floor; `uring_echo_quiet` knows more of its clients than a server "
+                 "can.", markdown_table(runtime.ECHO_HEAD, echo)]  # fmt: skip
+    return text
+
+
 def http_section(results: list[Result]) -> list[str]:
     rows = [result for result in results if result["row"].startswith("http/")]
     if not rows:
@@ -145,6 +160,7 @@ def whole_report(run: dict[str, Any], drawn: list[plots.Plot]) -> str:
         f"{met_of(run['goals'])}; {missing} more were not measured.",
         goals_table(run["goals"]),
         *sections(run["results"], drawn),
+        *runtime_section(run["results"]),
         *use_section(run["results"]),
         *http_section(run["results"]),
         *bench_section(run["results"]),

@@ -29,7 +29,7 @@ class Settings:
     budget_s: float = 1e9
 
 
-QUICK = Settings(seconds=0.06, pairs=5, rounds_max=20, turns=2, budget_s=110)
+QUICK = Settings(seconds=0.06, pairs=5, rounds_max=20, turns=2, budget_s=85)
 FULL = Settings(seconds=0.15, pairs=7, rounds_max=30, turns=5, budget_s=11 * 60)
 
 

@@ -14,7 +14,7 @@ import tempfile
 import unittest
 from typing import Any
 
-from suite import bench, goals, once, pairing, plan, probes, results, soak, table, units
+from suite import bench, goals, once, pairing, plan, probes, report, results, runtime, soak, table, units
 from suite.contenders import Contender
 from suite.progress import Progress
 from suite.run import Settings, Suite
@@ -107,6 +107,7 @@ class PlanTest(unittest.TestCase):
         names = {row.name for row in plan.make(whole, quick=True)}
         rest = {"voluntary_switches": 0, "involuntary_switches": 0, "cpu_ns": 0, "seconds": 1, "links": 100}
         names.add(probes.idle_result(rest)["row"])
+        names |= {claim.row(name) for claim in runtime.CLAIMS for name in (claim.subject, claim.floor, claim.peer)}
         names.add(probes.memory_result({"links": 1000, "resident_kib_per_link": 40})["row"])
 
         class Recorder(dict):
@@ -254,6 +255,44 @@ class BenchTest(unittest.TestCase):
         self.assertEqual((result["case"], result["role"]), ("lane/RecordBareRing/bytes:16", "floor"))
         self.assertEqual((result["min"], result["median"], result["max"]), (1000, 2000, 3000))
         self.assertEqual((result["payload_bytes"], result["repetitions"]), (16, 3))
+
+
+class RuntimeTest(unittest.TestCase):
+    def bench(self, **medians: float) -> list[results.Result]:
+        return [bench.result_of("coro", name, [median]) for name, median in medians.items()]
+
+    def echo(self, contender: str, role: str, cpu_ns: float) -> results.Result:
+        counts = {"server_cpu_ns_per_operation": cpu_ns, "server_system_calls_per_operation": 2.0}
+        return {"case": "echo", "row": runtime.echo_row(64), "contender": contender, "role": role, "median": 9000.0,
+                "ratio_to": "uring_echo", "counts": counts}  # fmt: skip
+
+    def judged(self, found: list[results.Result]) -> dict[str, dict[str, Any]]:
+        return {goal["goal"]: goal for goal in goals.judge(found)}
+
+    def test_a_claim_is_judged_by_its_floor_and_by_asio(self) -> None:
+        judged = self.judged(self.bench(AwaitTask=12, AwaitBarePooled=10, AwaitAsio=15))
+        floor = judged["await of a ready task: to a bare pooled frame"]
+        self.assertEqual((floor["ratio"], floor["met"]), (1.2, True))
+        peer = judged["await of a ready task: faster than Asio"]
+        self.assertEqual((peer["ratio"], peer["met"], peer["against"]), (1.25, False, "asio"))
+
+    def test_without_asio_its_goals_are_not_measured(self) -> None:
+        judged = self.judged(self.bench(AwaitTask=12, AwaitBarePooled=10))
+        self.assertIsNone(judged["await of a ready task: faster than Asio"]["met"])
+
+    def test_an_echo_is_judged_by_what_its_server_uses(self) -> None:
+        judged = self.judged([self.echo("uring_echo", "floor", 1000), self.echo("wharf", "wharf", 1200)])
+        cpu = judged["TCP echo, 64 connections, server's processor time: to bare liburing"]
+        self.assertEqual((cpu["ratio"], cpu["met"], cpu["against"]), (1.2, False, "uring_echo"))
+        calls = judged["TCP echo, 64 connections, server's system calls: to bare liburing"]
+        self.assertEqual((calls["ratio"], calls["met"]), (1, True))
+
+    def test_both_are_shown(self) -> None:
+        found = [*self.bench(AwaitTask=12, AwaitBarePooled=10), self.echo("wharf", "wharf", 1200)]
+        for text in (table.runtime_table(found), "\n".join(report.runtime_section(found))):
+            self.assertIn("await of a ready task", text)
+            self.assertIn("1.20 µs", text)
+        self.assertEqual(table.runtime_table([]), "")
 
 
 class UnitsTest(unittest.TestCase):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import units
+from . import runtime, units
 from .results import Result, best_peer_of, floor_of, rows_of, wharf_of
 
 TITLES = {
@@ -16,6 +16,7 @@ TITLES = {
     "fd": "File descriptor with each message",
     "beside_bulk": "Round trip beside a bulk transfer",
     "links": "Round trip on one link of many",
+    "echo": "Echo over TCP, a server on the runtime alone",
     "crowd": "Pairs of processes, at once",
     "idle": "Links at rest: wake-ups",
     "memory": "Links at rest: memory of each",
@@ -106,6 +107,16 @@ def results_table(results: list[Result]) -> str:
             text.append(titles[index])
         text.append(line.rstrip())
     return "\n".join(text)
+
+
+def runtime_table(results: list[Result]) -> str:
+    """The runtime by itself: in one process, then its servers."""
+    rows = rows_of(results)
+    text = []
+    for head, lines in ((runtime.CLAIM_HEAD, runtime.claim_lines(rows)), (runtime.ECHO_HEAD, runtime.echo_lines(rows))):
+        if lines:
+            text.append("\n".join(aligned([head, *lines])))
+    return "\n\n".join(["The runtime by itself", *text]) if text else ""
 
 
 def goal_value(goal: dict[str, Any], name: str) -> str:

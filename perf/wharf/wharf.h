@@ -13,5 +13,6 @@ std::vector<Entry> bulk_entries();   // calls beside bulk transfer
 std::vector<Entry> fd_entries();     // descriptors
 std::vector<Entry> fan_entries();    // many processes on one
 std::vector<Entry> links_entries();  // beside many links, beside many pairs of processes
+std::vector<Entry> echo_entries();   // a TCP server: the runtime alone
 
 }  // namespace wharf::perf

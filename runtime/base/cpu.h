@@ -1,6 +1,10 @@
 // What a processor has for memory that threads share, where the language has no word for it.
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
 namespace wharf::runtime {
 
 // What a thread does between two looks at memory that another one writes.
@@ -22,6 +26,26 @@ inline void prefetch_for_write(const void* line) noexcept {
 #else
   __builtin_prefetch(line, 1);
 #endif
+}
+
+// Copies bytes that were written a moment ago, word by word. What is still on its way to the cache is handed on from one
+// word to another; a load wider than the stores that it covers waits until these have reached the cache, and so behind every
+// store before them, also those to lines that another core has.
+inline void copy_fresh(std::byte* target, const std::byte* source, std::size_t bytes) noexcept {
+  constexpr std::size_t kWordBytes = sizeof(std::uint64_t);
+  constexpr std::size_t kFreshBytesMax = 256;  // beyond it, the copy takes longer than the stores
+  if (bytes < kWordBytes || bytes > kFreshBytesMax) {
+    if (bytes != 0) std::memcpy(target, source, bytes);
+    return;
+  }
+  const auto copy_word = [&](std::size_t at) {
+    std::uint64_t word;
+    std::memcpy(&word, source + at, kWordBytes);
+    asm("" : "+r"(word));  // or the compiler makes wide moves of it again
+    std::memcpy(target + at, &word, kWordBytes);
+  };
+  for (std::size_t at = 0; at + kWordBytes <= bytes; at += kWordBytes) copy_word(at);
+  copy_word(bytes - kWordBytes);
 }
 
 }  // namespace wharf::runtime

@@ -17,6 +17,8 @@ StatusCode errno_code(int error) noexcept {
     case ENETUNREACH:
     case EAGAIN:
       return StatusCode::kUnavailable;
+    case EMSGSIZE:
+      return StatusCode::kInvalidArgument;
     case EADDRINUSE:
     case EADDRNOTAVAIL:
       return StatusCode::kFailedPrecondition;

@@ -113,6 +113,9 @@ int accept(int fd, int flags) noexcept {
 int getsockname(int fd, sockaddr* address, socklen_t* address_bytes) noexcept {
   return invoke(Call::kGetsockname, [=] { return ::getsockname(fd, address, address_bytes); });
 }
+int getpeername(int fd, sockaddr* address, socklen_t* address_bytes) noexcept {
+  return invoke(Call::kGetpeername, [=] { return ::getpeername(fd, address, address_bytes); });
+}
 int getsockopt(int fd, int level, int name, void* value, socklen_t* value_bytes) noexcept {
   return invoke(Call::kGetsockopt,
                 [=] { return ::getsockopt(fd, level, name, value, value_bytes); });

@@ -33,12 +33,14 @@ enum class Call : std::uint8_t {
   kChmod,
   kClose,
   kConnect,
+  kEpollWait,
   kEventfd,
   kFallocate,
   kFcntl,
   kFstat,
   kFstatfs,
   kFtruncate,
+  kGetpeername,
   kGetsockname,
   kGetsockopt,
   kIoUringEnter,
@@ -113,6 +115,7 @@ int listen(int fd, int backlog) noexcept;
 int connect(int fd, const sockaddr* address, socklen_t address_bytes) noexcept;
 int accept(int fd, int flags) noexcept;
 int getsockname(int fd, sockaddr* address, socklen_t* address_bytes) noexcept;
+int getpeername(int fd, sockaddr* address, socklen_t* address_bytes) noexcept;
 int getsockopt(int fd, int level, int name, void* value, socklen_t* value_bytes) noexcept;
 int setsockopt(int fd, int level, int name, const void* value, socklen_t value_bytes) noexcept;
 int shutdown(int fd, int how) noexcept;

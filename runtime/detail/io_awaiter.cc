@@ -5,15 +5,10 @@
 #include <string>
 
 #include "wharf/runtime/base/check.h"
+#include "wharf/runtime/detail/time_left.h"
 #include "wharf/runtime/reactor.h"
 
 namespace wharf::runtime::detail {
-namespace {
-
-constexpr std::size_t kTransferBytesMax = std::size_t{1} << 30;  // of one operation; more is short
-
-}  // namespace
-
 IoAwaiter::IoAwaiter(const char* name, Opcode operation, int file, IoOptions options) noexcept
     : name_(name), deadline_ns_(options.deadline_ns) {
   opcode = operation;
@@ -49,6 +44,13 @@ bool IoAwaiter::begin(coro::Frame& frame) noexcept {
   return true;
 }
 
+void IoAwaiter::describe_wait(std::string& text, std::int64_t now_ns) const {
+  text += name_;
+  text += " fd ";
+  text += std::to_string(fd);
+  append_time_left(text, deadline_ns_, now_ns);
+}
+
 void IoAwaiter::interrupt(Interrupted reason) noexcept {
   if (interrupted_ == Interrupted::kNo) interrupted_ = reason;
   backend_->cancel(*this);
@@ -59,6 +61,8 @@ void IoAwaiter::on_stop() noexcept { interrupt(Interrupted::kStopped); }
 void IoAwaiter::on_expired() noexcept { interrupt(Interrupted::kDeadline); }
 
 void IoAwaiter::on_complete(std::int32_t result, bool /*more*/) noexcept {
+  // The kernel's own names for EINTR (ERESTARTSYS and its kin), which a splice lets through.
+  if (result <= -512 && result >= -516) result = -EINTR;
   const bool again = result == -EINTR && cancellable_ && interrupted_ == Interrupted::kNo;
   if (again) {
     backend_->submit(*this);

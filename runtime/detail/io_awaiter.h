@@ -4,9 +4,11 @@
 // Threads: the reactor's.
 #pragma once
 
+#include <algorithm>
 #include <coroutine>
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <type_traits>
 
 #include "wharf/coro/executor.h"
@@ -24,14 +26,22 @@ struct IoOptions {
 
 namespace detail {
 
+inline constexpr std::size_t kTransferBytesMax = std::size_t{1}
+                                                 << 30;  // of one operation; more is short
+
 class IoAwaiter : protected Operation, private coro::StopCallback, private Timer {
  public:
   static bool await_ready() noexcept { return false; }
   template <class Promise>
     requires std::is_base_of_v<coro::Frame, Promise>
-  bool await_suspend(std::coroutine_handle<Promise> handle) noexcept {
-    return begin(handle.promise());
+  bool await_suspend(std::coroutine_handle<Promise> handle,
+                     coro::Site site = coro::Site::current()) noexcept {
+    if (!begin(handle.promise())) return false;
+    frame_->note_wait(site, *this);
+    return true;
   }
+  static constexpr const char* kWaitsFor = "";
+  void describe_wait(std::string& text, std::int64_t now_ns) const;
 
  protected:
   // `name` is that of the operation in messages, and outlives the awaiter.
@@ -81,13 +91,47 @@ class [[nodiscard]] BytesAwaiter final : public IoAwaiter {
   }
 };
 
-class [[nodiscard]] ConnectAwaiter final : public IoAwaiter {
+// An operation that gives nothing but success.
+class [[nodiscard]] StatusAwaiter : public IoAwaiter {
  public:
-  ConnectAwaiter(int socket, const void* address, std::size_t bytes, IoOptions options) noexcept
-      : IoAwaiter("connect", Opcode::kConnect, socket, options) {
-    set_memory(address, bytes);
+  StatusAwaiter(const char* name, Opcode operation, int file, std::uint32_t operation_flags,
+                IoOptions options) noexcept
+      : IoAwaiter(name, operation, file, options) {
+    flags = operation_flags;
   }
   Status await_resume() const { return status(); }
+};
+
+class [[nodiscard]] ConnectAwaiter final : public StatusAwaiter {
+ public:
+  ConnectAwaiter(int socket, const void* address, std::size_t bytes, IoOptions options) noexcept
+      : StatusAwaiter("connect", Opcode::kConnect, socket, 0, options) {
+    set_memory(address, bytes);
+  }
+};
+
+class [[nodiscard]] SpliceAwaiter final : public IoAwaiter {
+ public:
+  SpliceAwaiter(int source, std::uint64_t source_offset, SpliceRequest request,
+                IoOptions options) noexcept
+      : IoAwaiter("splice", Opcode::kSplice, source, options), request_(request) {
+    offset = source_offset;
+    request_.bytes = std::min(request_.bytes, kTransferBytesMax);
+  }
+  template <class Promise>
+    requires std::is_base_of_v<coro::Frame, Promise>
+  bool await_suspend(std::coroutine_handle<Promise> handle,
+                     coro::Site site = coro::Site::current()) noexcept {
+    set_memory(&request_, sizeof(request_));
+    return IoAwaiter::await_suspend(handle, site);
+  }
+  StatusOr<std::size_t> await_resume() const {
+    if (!ok()) return status();
+    return static_cast<std::size_t>(result());
+  }
+
+ private:
+  SpliceRequest request_;
 };
 
 class [[nodiscard]] AcceptAwaiter final : public IoAwaiter {
@@ -122,9 +166,10 @@ class [[nodiscard]] CloseAwaiter final : public IoAwaiter {
   }
   template <class Promise>
     requires std::is_base_of_v<coro::Frame, Promise>
-  bool await_suspend(std::coroutine_handle<Promise> handle) noexcept {
+  bool await_suspend(std::coroutine_handle<Promise> handle,
+                     coro::Site site = coro::Site::current()) noexcept {
     static_cast<void>(file_.release());  // the operation closes it from here on
-    return IoAwaiter::await_suspend(handle);
+    return IoAwaiter::await_suspend(handle, site);
   }
   Status await_resume() const { return status(); }
 

@@ -34,10 +34,12 @@ class SpinPolicy {
   // Before a sleep.
   bool should_spin() noexcept {
     if (spin_ns_ == 0) return false;
-    if (failures_ < kFailuresMax) return true;
+    if (pays()) return true;
     return ++declined_ % kProbePeriod == 0;
   }
 
+  // Whether it has lately been worth it.
+  bool pays() const noexcept { return spin_ns_ != 0 && failures_ < kFailuresMax; }
   // A poller had work while the reactor spun.
   void caught() noexcept { failures_ = 0; }
   // The reactor spun for spin_ns, and nothing came.

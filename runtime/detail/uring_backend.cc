@@ -10,6 +10,7 @@
 
 #include "wharf/runtime/base/check.h"
 #include "wharf/runtime/base/sys.h"
+#include "wharf/runtime/detail/uring_describe.h"
 #include "wharf/runtime/detail/uring_refusal.h"
 
 namespace wharf::runtime::detail {
@@ -53,42 +54,13 @@ int set_up_ring(std::uint32_t ring_entries, std::uint32_t operations_max, std::s
   }
   // Spares a look-up in each enter. Older kernels cannot, and need not.
   static_cast<void>(io_uring_register_ring_fd(&ring));
-  return 0;
-}
-
-void describe(const Operation& operation, io_uring_sqe& sqe) noexcept {
-  const int fd = operation.fd;
-  const auto flags = static_cast<int>(operation.flags);
-  const std::uint32_t bytes = operation.memory_bytes;
-  void* const memory = operation.memory;
-  switch (operation.opcode) {
-    case Opcode::kNop:
-      return io_uring_prep_nop(&sqe);
-    case Opcode::kAccept:
-      if (operation.multishot) {
-        return io_uring_prep_multishot_accept(&sqe, fd, nullptr, nullptr, flags);
-      }
-      return io_uring_prep_accept(&sqe, fd, nullptr, nullptr, flags);
-    case Opcode::kClose:
-      return io_uring_prep_close(&sqe, fd);
-    case Opcode::kConnect:
-      return io_uring_prep_connect(&sqe, fd, static_cast<const sockaddr*>(memory), bytes);
-    case Opcode::kPoll:
-      if (operation.multishot) return io_uring_prep_poll_multishot(&sqe, fd, operation.flags);
-      return io_uring_prep_poll_add(&sqe, fd, operation.flags);
-    case Opcode::kRead:
-      return io_uring_prep_read(&sqe, fd, memory, bytes, operation.offset);
-    case Opcode::kRecv:
-      return io_uring_prep_recv(&sqe, fd, memory, bytes, flags);
-    case Opcode::kRecvmsg:
-      return io_uring_prep_recvmsg(&sqe, fd, static_cast<msghdr*>(memory), operation.flags);
-    case Opcode::kSend:
-      return io_uring_prep_send(&sqe, fd, memory, bytes, flags);
-    case Opcode::kSendmsg:
-      return io_uring_prep_sendmsg(&sqe, fd, static_cast<const msghdr*>(memory), operation.flags);
-    case Opcode::kWrite:
-      return io_uring_prep_write(&sqe, fd, memory, bytes, operation.offset);
+  // A filter may allow the set-up alone: this is the time to know it.
+  result = io_uring_get_events(&ring);
+  if (result < 0 && result != -EINTR) {
+    io_uring_queue_exit(&ring);
+    return result;
   }
+  return 0;
 }
 
 }  // namespace
@@ -103,7 +75,11 @@ StatusOr<std::unique_ptr<Backend>> UringBackend::create(std::uint32_t ring_entri
   }
   ++operations_max;  // for the waker
   const int eventfd = sys::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-  if (eventfd < 0) return errno_status(-eventfd, "eventfd");
+  if (eventfd < 0) {
+    const bool none_left = eventfd == -EMFILE;
+    return errno_status(-eventfd, "eventfd",
+                        none_left ? "no file descriptor is left: raise ulimit -n" : "");
+  }
   UniqueFd wake_fd(eventfd);
   io_uring ring{};
   const int result = set_up_ring(ring_entries, operations_max, first_setup, ring);
@@ -130,6 +106,7 @@ UringBackend::~UringBackend() {
   WHARF_CHECK(
       in_kernel_count_ == 0 && queued_.empty() && cancelled_.empty(),
       "a Reactor was destroyed with operations in flight: first destroy what they belong to");
+  ring_in_children_.reset();  // its number may be used anew at once
   io_uring_queue_exit(&ring_);
 }
 
@@ -161,7 +138,7 @@ bool UringBackend::give_to_kernel(Operation& operation) noexcept {
     ++counters_.cancels;
     return true;
   }
-  describe(operation, *sqe);
+  uring_describe(operation, *sqe);
   io_uring_sqe_set_data(sqe, &operation);
   state(operation) = OperationState::kSubmitted;
   ++in_kernel_count_;
@@ -256,16 +233,23 @@ std::size_t UringBackend::harvest() noexcept {
     if (io_uring_peek_cqe(&ring_, &cqe) != 0) break;
     auto* operation = static_cast<Operation*>(io_uring_cqe_get_data(cqe));
     const std::int32_t result = cqe->res;
-    const bool more = (cqe->flags & IORING_CQE_F_MORE) != 0;
+    const std::uint32_t flags = cqe->flags;
+    const bool more = (flags & IORING_CQE_F_MORE) != 0;
     io_uring_cqe_seen(&ring_, cqe);
     if (operation == kCancelAnswer) continue;  // the operation itself says how it ended
     if (!more) --in_kernel_count_;
+    if (operation->buffer_group >= 0) {
+      const bool taken = (flags & IORING_CQE_F_BUFFER) != 0;
+      operation->buffer_taken =
+          taken ? static_cast<std::int32_t>(flags >> IORING_CQE_BUFFER_SHIFT) : -1;
+    }
     complete(*operation, result, more);
     ++count;
   }
   OperationList cancelled;
   cancelled.take_all(cancelled_);
   while (Operation* operation = cancelled.pop_front()) {
+    operation->buffer_taken = -1;
     complete(*operation, -ECANCELED, false);
     ++count;
   }
@@ -289,6 +273,18 @@ void UringBackend::wake() noexcept {
 }
 
 std::int64_t UringBackend::now_ns() const noexcept { return runtime::now_ns(); }
+
+int UringBackend::add_buffers(std::uint16_t group, void* ring, std::uint32_t entry_count) noexcept {
+  io_uring_buf_reg registration{};
+  registration.ring_addr = reinterpret_cast<std::uintptr_t>(ring);
+  registration.ring_entries = entry_count;
+  registration.bgid = group;
+  return io_uring_register_buf_ring(&ring_, &registration, 0);
+}
+
+void UringBackend::remove_buffers(std::uint16_t group) noexcept {
+  static_cast<void>(io_uring_unregister_buf_ring(&ring_, group));
+}
 
 void UringBackend::Waker::on_complete(std::int32_t /*result*/, bool more) noexcept {
   if (!more) backend.submit(*this);

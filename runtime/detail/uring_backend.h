@@ -8,7 +8,7 @@
 //   2. A cancellation is submitted only while its target is in flight, so the address that names the
 //      target is no other operation's.
 //
-// Threads: the one that created it; wake() any. The ring is not inherited by a forked child.
+// Threads: the one that created it; wake() any. A forked child has neither the ring's memory nor its descriptor.
 // Cost:    poll(): no system call if nothing is queued and the kernel has raised no flag.
 #pragma once
 
@@ -18,10 +18,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 
 #include "wharf/runtime/backend.h"
 #include "wharf/runtime/base/status.h"
 #include "wharf/runtime/base/unique_fd.h"
+#include "wharf/runtime/detail/closed_in_children.h"
 
 namespace wharf::runtime::detail {
 
@@ -45,6 +47,9 @@ class UringBackend final : public Backend {
   void wake() noexcept override;
   std::int64_t now_ns() const noexcept override;
   BackendCounters counters() const noexcept override { return counters_; }
+  int add_buffers(std::uint16_t group, void* ring, std::uint32_t entry_count) noexcept override;
+  void remove_buffers(std::uint16_t group) noexcept override;
+  const char* name() const noexcept override { return "io_uring"; }
 
  private:
   // Ends a sleep: a poll on the eventfd that wake() writes to. It is never read, for each write is
@@ -70,6 +75,8 @@ class UringBackend final : public Backend {
 
   io_uring ring_;
   UniqueFd wake_fd_;
+  std::optional<ClosedInChildren> ring_in_children_{ring_.ring_fd};
+  const ClosedInChildren wake_fd_in_children_{wake_fd_.get()};
   const std::uint32_t operations_max_;
   std::uint32_t in_kernel_count_ = 0;
   OperationList queued_;      // not in the kernel yet

@@ -4,8 +4,6 @@
 #include <sys/utsname.h>
 
 #include <cerrno>
-#include <string>
-#include <string_view>
 
 #include "wharf/runtime/base/sys.h"
 #include "wharf/runtime/base/unique_fd.h"
@@ -13,12 +11,28 @@
 namespace wharf::runtime::detail {
 namespace {
 
-constexpr std::string_view kSeccompRemedy =
-    "a seccomp filter forbids it: allow io_uring_setup, io_uring_enter and io_uring_register in "
-    "the "
-    "container's seccomp profile";
+// `calls`: what the filter is to allow.
+Refusal by_seccomp(const std::string& calls) {
+  return {"a seccomp filter forbids it", "allow " + calls + " in the container's seccomp profile"};
+}
 
-// The start of a file of /proc; empty if there is none.
+Refusal too_old(const std::string& what, const std::string& since) {
+  return {"kernel " + kernel_release() + what, "use Linux " + since + " or newer"};
+}
+
+Refusal no_descriptor() { return {"no file descriptor is left", "raise ulimit -n"}; }
+
+Refusal by_security_module(const std::string& what) {
+  return {"a security module (SELinux, AppArmor) forbids it",
+          "allow " + what + " for this program"};
+}
+
+}  // namespace
+
+bool has_seccomp_filter() {
+  return read_proc("/proc/self/status").find("\nSeccomp:\t2") != std::string::npos;
+}
+
 std::string read_proc(const char* path) {
   const UniqueFd file(sys::open(path, O_RDONLY | O_CLOEXEC));
   std::string text(4096, '\0');
@@ -27,49 +41,68 @@ std::string read_proc(const char* path) {
   return text;
 }
 
-bool has_seccomp_filter() {
-  return read_proc("/proc/self/status").find("\nSeccomp:\t2") != std::string::npos;
-}
-
 std::string kernel_release() {
   utsname names;
   return uname(&names) == 0 ? names.release : "?";
 }
 
-std::string remedy_for(int error) {
+Refusal explain_uring_refusal(int error) {
+  const std::string calls = "io_uring_setup, io_uring_enter and io_uring_register";
   switch (error) {
     case EPERM: {
       const std::string disabled = read_proc("/proc/sys/kernel/io_uring_disabled");
       if (disabled.starts_with('1') || disabled.starts_with('2')) {
-        return "the sysctl kernel.io_uring_disabled is " + disabled.substr(0, 1) +
-               ": set it to 0 (sysctl -w kernel.io_uring_disabled=0)";
+        return {"the sysctl kernel.io_uring_disabled is " + disabled.substr(0, 1),
+                "set it to 0 (sysctl -w kernel.io_uring_disabled=0)"};
       }
-      return std::string(kSeccompRemedy);
+      return by_seccomp(calls);
     }
     case EACCES:
-      return "a security module (SELinux, AppArmor) forbids it: allow io_uring for this program";
+      return by_security_module("io_uring");
     case ENOSYS:
-      if (has_seccomp_filter()) return std::string(kSeccompRemedy);
-      return "kernel " + kernel_release() + " has no io_uring: use Linux 6.1 or newer";
+      if (has_seccomp_filter()) return by_seccomp(calls);
+      return too_old(" has no io_uring", "6.1");
     case EINVAL:
-      return "kernel " + kernel_release() + " is too old: use Linux 6.1 or newer";
+      return too_old(" is too old", "6.1");
     case ENOMEM:
-      return "no memory for the rings: raise the memory limit (cgroup memory.max; before Linux "
-             "5.12 "
-             "also ulimit -l), or lower ReactorOptions::operations_max";
+      return {"no memory for the rings",
+              "raise the memory limit (cgroup memory.max; before Linux 5.12 also ulimit -l), or "
+              "lower ReactorOptions::operations_max"};
     case EMFILE:
-      return "no file descriptor is left: raise ulimit -n";
+      return no_descriptor();
     default:
       return {};
   }
 }
 
-}  // namespace
+Refusal explain_call_refusal(int error, const std::string& call, const std::string& since) {
+  switch (error) {
+    case EPERM:
+    case ENOSYS:
+      if (has_seccomp_filter()) return by_seccomp(call);
+      if (error == ENOSYS) return too_old(" has no " + call, since);
+      return by_security_module(call);
+    case EACCES:
+      return by_security_module(call);
+    case EINVAL:
+    case EOPNOTSUPP:
+    case ENOPROTOOPT:
+      return too_old(" is too old", since);
+    case ENOMEM:
+      return {"no memory, or no locked memory, is left", "raise cgroup memory.max, or ulimit -l"};
+    case EMFILE:
+      return no_descriptor();
+    default:
+      return {};
+  }
+}
 
 Status uring_refusal(int error) {
   const bool want = error == ENOMEM || error == EMFILE || error == ENFILE;
   const StatusCode code = want ? StatusCode::kResourceExhausted : StatusCode::kUnavailable;
-  const Status status = errno_status(error, "io_uring", remedy_for(error));
+  const Refusal refusal = explain_uring_refusal(error);
+  const Status status = errno_status(
+      error, "io_uring", refusal.cause.empty() ? "" : refusal.cause + ": " + refusal.remedy);
   return make_status(code, std::string(status.message()));
 }
 

@@ -11,4 +11,4 @@ import runner  # noqa: E402
 
 if __name__ == "__main__":
     runner.main(["request_test", "body_test", "limit_test", "worker_test", "startup_test",
-                 "drain_test"])
+                 "drain_test", "dump_test"])

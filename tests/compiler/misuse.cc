@@ -1,14 +1,27 @@
 // What the compiler must refuse, for misuse_check.py: each part between #ifdef and #endif is compiled alone, and the
-// compiler's words must match the expression in the line above it. Without any of them the file compiles.
+// compiler's words must match the expression in the line above it. Without any of them the file compiles. What g++ 12 lets
+// pass (it does not heed [[nodiscard]] in a co_await) is marked `refused by clang`.
+
+#if defined(MISUSE_KEPT_REFERENCE_TO_A_TEMPORARY) || defined(MISUSE_KEPT_TASK_OF_A_DEAD_LAMBDA)
+#define WHARF_CORO_CHECK_LIFETIMES 1
+#endif
 
 #include <coroutine>
 #include <memory>
+#include <string>
 #include <utility>
 #include <vector>
 
+#include "wharf/coro/auto_reset_event.h"
 #include "wharf/coro/channel.h"
 #include "wharf/coro/event.h"
+#include "wharf/coro/generator.h"
+#include "wharf/coro/latch.h"
+#include "wharf/coro/mutex.h"
 #include "wharf/coro/scope.h"
+#include "wharf/coro/semaphore.h"
+#include "wharf/coro/shared_mutex.h"
+#include "wharf/coro/shield.h"
 #include "wharf/coro/task.h"
 #include "wharf/coro/when_all.h"
 #include "wharf/coro/when_any.h"
@@ -39,6 +52,38 @@ void misuse(ipc::Dispatcher& dispatcher, int n) {
 // refused: no matching|no match|constraint
 #ifdef MISUSE_SPAWN_OF_A_TASK_WITH_A_VALUE
 void misuse(Scope& scope) { scope.spawn(number(1)); }
+#endif
+
+// refused by clang 18: temporary whose address is used as value of local variable
+#ifdef MISUSE_KEPT_REFERENCE_TO_A_TEMPORARY
+Task<std::size_t> length(const std::string& text) { co_return text.size(); }
+Task<void> misuse() {
+  Task<std::size_t> kept = length(std::string("gone"));
+  co_await std::move(kept);
+}
+#endif
+
+// refused by clang 18: temporary whose address is used as value of local variable
+#ifdef MISUSE_KEPT_TASK_OF_A_DEAD_LAMBDA
+Task<void> misuse(int n) {
+  Task<int> kept = [n]() -> Task<int> { co_return n; }();
+  co_await std::move(kept);
+}
+#endif
+
+// refused: a Generator yields values, or references
+#ifdef MISUSE_GENERATOR_OF_NOTHING
+Generator<void> misuse() { co_return; }
+#endif
+
+// refused: nodiscard
+#ifdef MISUSE_DISCARDED_NEXT
+void misuse(Generator<int>& numbers) { numbers.next(); }
+#endif
+
+// refused: nodiscard
+#ifdef MISUSE_DISCARDED_SHIELD
+void misuse() { shield(nothing()); }
 #endif
 
 // refused: discards qualifiers|await_ready|not viable
@@ -129,6 +174,46 @@ void misuse() { yield(); }
 // refused: nodiscard
 #ifdef MISUSE_DISCARDED_STOP_TOKEN
 void misuse() { stop_token(); }
+#endif
+
+// refused: nodiscard
+#ifdef MISUSE_DISCARDED_AUTO_RESET_WAIT
+void misuse(AutoResetEvent& event) { event.wait(); }
+#endif
+
+// refused: nodiscard
+#ifdef MISUSE_DISCARDED_LATCH_WAIT
+void misuse(Latch& latch) { latch.wait(); }
+#endif
+
+// refused: nodiscard
+#ifdef MISUSE_DISCARDED_LOCK
+void misuse(Mutex& mutex) { mutex.lock(); }
+#endif
+
+// refused: nodiscard
+#ifdef MISUSE_DISCARDED_TRY_LOCK
+void misuse(Mutex& mutex) { mutex.try_lock(); }
+#endif
+
+// refused: nodiscard
+#ifdef MISUSE_DISCARDED_SHARED_LOCK
+void misuse(SharedMutex& mutex) { mutex.lock_shared(); }
+#endif
+
+// refused: nodiscard
+#ifdef MISUSE_DISCARDED_ACQUIRE
+void misuse(Semaphore& semaphore) { semaphore.acquire(); }
+#endif
+
+// refused by clang: the mutex is unlocked when the Lock goes
+#ifdef MISUSE_LOCK_WITHOUT_A_NAME
+Task<void> misuse(Mutex& mutex) { co_await mutex.lock(); }
+#endif
+
+// refused by clang: the permits are given back when the Permit goes
+#ifdef MISUSE_PERMIT_WITHOUT_A_NAME
+Task<void> misuse(Semaphore& semaphore) { co_await semaphore.acquire(); }
 #endif
 
 }  // namespace

@@ -229,6 +229,51 @@ TEST(ChannelTest, AnItemSentInTheTurnInWhichTheReceiverWasStoppedStaysQueued) {
   EXPECT_EQ(other.run(receive(channel)), 7);
 }
 
+TEST(ChannelTest, TrySendIsRefusedWhenItIsFullOrClosedAndLeavesTheItem) {
+  Channel<std::unique_ptr<int>> channel(1);
+  auto first = std::make_unique<int>(1);
+  auto second = std::make_unique<int>(2);
+
+  EXPECT_TRUE(channel.try_send(first));
+  EXPECT_EQ(first, nullptr);
+  EXPECT_FALSE(channel.try_send(second));
+  EXPECT_NE(second, nullptr);
+  EXPECT_NE(channel.try_receive(), std::nullopt);
+  channel.close();
+
+  EXPECT_FALSE(channel.try_send(std::make_unique<int>(3)));
+  EXPECT_NE(second, nullptr);
+}
+
+TEST(ChannelTest, TrySendHandsTheItemToAWaitingReceiver) {
+  Loop loop;
+  Channel<int> channel(1);
+  auto receiving = loop.start(receive(channel));
+  loop.run_ready();
+
+  EXPECT_TRUE(channel.try_send(7));
+  EXPECT_EQ(channel.size(), 0U);
+  loop.run_ready();
+
+  EXPECT_EQ(receiving.take(), 7);
+}
+
+TEST(ChannelTest, TryReceiveTakesWhatIsQueuedAndMakesRoomForAWaitingSender) {
+  Loop loop;
+  Channel<int> channel(1);
+  EXPECT_EQ(channel.try_receive(), std::nullopt);
+  EXPECT_TRUE(channel.try_send(1));
+  auto sending = loop.start(send(channel, 2));
+  loop.run_ready();
+
+  EXPECT_EQ(channel.try_receive(), 1);
+  loop.run_ready();
+
+  EXPECT_TRUE(sending.take());
+  EXPECT_EQ(channel.try_receive(), 2);
+  EXPECT_EQ(channel.try_receive(), std::nullopt);
+}
+
 TEST(ChannelTest, EveryItemIsDestroyedOnceWhateverBecameOfIt) {
   Loop loop;
   Counted::Counts counts;

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <set>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -12,6 +13,7 @@
 #include "wharf/coro/channel.h"
 #include "wharf/coro/compiler.h"
 #include "wharf/coro/scope.h"
+#include "wharf/coro/sync_wait.h"
 #include "wharf/coro/when_all.h"
 #include "wharf/tests/support/coro_test.h"
 
@@ -111,6 +113,46 @@ TEST(FrameCacheTest, AThreadThatEndsFreesWhatItKept) {
   });
 
   other.join();  // LeakSanitizer sees to the rest
+}
+
+TEST(FrameCacheTest, ATaskMayBeMadeOnOneThreadRunOnAnotherAndFreedThere) {
+  auto body = [](std::vector<int> parameter) -> Task<int> {
+    co_await yield();
+    co_return static_cast<int>(parameter.size());
+  };
+  const Since since;
+  std::vector<Task<int>> tasks;
+  for (int i = 0; i < 100; ++i) tasks.push_back(body(std::vector<int>(3)));
+  int sum = 0;
+
+  std::thread other([&tasks, &sum] {
+    const Since there;
+    for (Task<int>& task : tasks) sum += sync_wait(std::move(task));
+    tasks.clear();
+    EXPECT_EQ(there.freed(), 100U);
+    EXPECT_EQ(there.allocated(), 0U);
+  });
+  other.join();
+
+  EXPECT_EQ(sum, 300);
+  EXPECT_EQ(since.allocated(), 100U);
+  EXPECT_EQ(since.freed(), 0U);
+}
+
+TEST(FrameCacheTest, CountsWhatItKeepsAndGivesItBackWhenToldTo) {
+  trim_frame_cache();
+  EXPECT_EQ(frame_counters().cached_bytes, 0U);
+  void* frame = allocate_frame(kFrameClassBytes + 1);
+  free_frame(frame, kFrameClassBytes + 1);
+  EXPECT_EQ(frame_counters().cached_bytes, kCaches ? 2 * kFrameClassBytes : 0U);
+
+  trim_frame_cache();
+
+  EXPECT_EQ(frame_counters().cached_bytes, 0U);
+  const Since since;
+  frame = allocate_frame(kFrameClassBytes + 1);
+  EXPECT_EQ(since.from_malloc(), 1U);
+  free_frame(frame, kFrameClassBytes + 1);
 }
 
 TEST(FrameCacheTest, SteadyStateTakesNothingFromMalloc) {

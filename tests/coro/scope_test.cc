@@ -1,5 +1,6 @@
 #include "wharf/coro/scope.h"
 
+#include <exception>
 #include <functional>
 #include <memory>
 #include <stdexcept>
@@ -117,6 +118,29 @@ TEST(ScopeTest, SpawnCopiesItsArgumentsIntoTheTask) {
   loop.run(join_error(scope));
 
   EXPECT_EQ(log, std::vector<int>{9});
+}
+
+class Boat {
+ public:
+  Task<void> sail(int miles) {
+    co_await yield();
+    miles_ += miles;
+  }
+  int miles() const { return miles_; }
+
+ private:
+  int miles_ = 0;
+};
+
+TEST(ScopeTest, SpawnTakesAMemberFunctionAndItsObject) {
+  Loop loop;
+  Scope scope;
+  Boat boat;
+  scope.spawn(&Boat::sail, &boat, 12);
+
+  loop.run(join_error(scope));
+
+  EXPECT_EQ(boat.miles(), 12);
 }
 
 TEST(ScopeTest, WhatAChildHoldsIsGoneWhenJoinReturns) {
@@ -252,67 +276,53 @@ TEST(ScopeTest, TwoHundredThousandShortChildrenLeaveNothingBehind) {
   EXPECT_EQ(counts.live(), 0);
 }
 
-TEST(ScopeTest, WithScopeJoinsWhatItsBodySpawned) {
+TEST(ScopeTest, AScopeThatFollowsAContextIsStoppedWithIt) {
   Loop loop;
+  Event never;
   std::vector<std::string> log;
-  auto body = [](std::vector<std::string>& to) -> Task<void> {
-    co_await with_scope([&to](Scope& scope) -> Task<void> {
-      scope.spawn(
-          [](std::vector<std::string>& out) -> Task<void> {
-            co_await yield();
-            out.emplace_back("child");
-          },
-          std::ref(to));
-      to.emplace_back("body");
-      co_return;
-    });
-    to.emplace_back("after");
+  auto body = [](Event& event, std::vector<std::string>& to) -> Task<void> {
+    const Context& inherited = co_await context();
+    Scope scope(inherited);
+    scope.spawn(waits(event, to, "child"));
+    while (scope.live_count() != 0) co_await yield();
+    to.emplace_back("seen");
+    co_await scope.join();
   };
-
-  loop.run(body(log));
-
-  EXPECT_EQ(log, (std::vector<std::string>{"body", "child", "after"}));
-}
-
-TEST(ScopeTest, AnErrorOfWithScopesBodyStopsTheChildrenAndIsThrown) {
-  Loop loop;
-  Event never;
-  std::vector<std::string> log;
-  auto scoped = with_scope([&](Scope& scope) -> Task<void> {
-    scope.spawn(waits(never, log, "child"));
-    co_await yield();
-    throw std::runtime_error("body");
-  });
-
-  EXPECT_THROW(loop.run(std::move(scoped)), std::runtime_error);
-  EXPECT_EQ(log, std::vector<std::string>{"child stopped"});
-}
-
-TEST(ScopeTest, AnErrorOfWithScopesChildIsThrown) {
-  Loop loop;
-  auto scoped = with_scope([](Scope& scope) -> Task<void> {
-    scope.spawn(throws("child"));
-    co_return;
-  });
-
-  EXPECT_THROW(loop.run(std::move(scoped)), std::runtime_error);
-}
-
-TEST(ScopeTest, StoppingATaskInsideWithScopeReachesTheChildren) {
-  Loop loop;
-  Event never;
-  std::vector<std::string> log;
-  auto scoped = loop.start(with_scope([&](Scope& scope) -> Task<void> {
-    scope.spawn(waits(never, log, "child"));
-    co_await waits(never, log, "body");
-  }));
-  loop.run_ready();
+  auto running = loop.start(body(never, log));
+  loop.executor().run_ready(8);
 
   loop.stop();
   loop.run_ready();
 
-  EXPECT_TRUE(scoped.done());
-  EXPECT_EQ(log, (std::vector<std::string>{"body stopped", "child stopped"}));
+  EXPECT_TRUE(running.done());
+  EXPECT_EQ(log, (std::vector<std::string>{"child stopped", "seen"}));
+}
+
+TEST(ScopeTest, CollectLetsTheSiblingsGoOnAndKeepsEveryError) {
+  Loop loop;
+  Event event;
+  std::vector<std::string> log;
+  Scope scope(OnError::kCollect);
+  scope.spawn(throws("first"));
+  scope.spawn(waits(event, log, "sibling"));
+  scope.spawn(throws("second"));
+  auto joined = loop.start(join_error(scope));
+  loop.run_ready();
+  EXPECT_FALSE(joined.done());
+
+  event.set();
+  loop.run_ready();
+  EXPECT_EQ(joined.take(), "");
+  for (const std::exception_ptr& error : scope.take_errors()) {
+    try {
+      std::rethrow_exception(error);
+    } catch (const std::runtime_error& what) {
+      log.emplace_back(what.what());
+    }
+  }
+
+  EXPECT_EQ(log, (std::vector<std::string>{"sibling set", "first", "second"}));
+  EXPECT_TRUE(scope.take_errors().empty());
 }
 
 TEST(ScopeDeathTest, OneThatIsDestroyedWithLiveTasksAborts) {

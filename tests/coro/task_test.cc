@@ -63,6 +63,55 @@ TEST(TaskTest, GivesAReferenceToTheVeryObject) {
   EXPECT_EQ(&result, &berth);
 }
 
+TEST(TaskTest, GivesAReferenceToWhatMayNotBeChangedAndOneToMoveFrom) {
+  Loop loop;
+  const std::string name = "quay";
+  auto borrow = [](const std::string& text) -> Task<const std::string&> { co_return text; };
+  auto box = std::make_unique<int>(4);
+  auto give = [](std::unique_ptr<int>& from) -> Task<std::unique_ptr<int>&&> { co_return std::move(from); };
+  auto body = [&]() -> Task<void> {
+    const std::string& borrowed = co_await borrow(name);
+    CO_ASSERT_EQ(&borrowed, &name);
+    std::unique_ptr<int> mine = co_await give(box);
+    CO_ASSERT_EQ(*mine, 4);
+  };
+
+  loop.run(body());
+
+  EXPECT_EQ(box, nullptr);
+}
+
+// Neither to be made without arguments, nor copied, nor assigned.
+struct Mooring {
+  explicit Mooring(int number) : berth(number) {}
+  Mooring(Mooring&&) = default;
+  Mooring& operator=(Mooring&&) = delete;
+  const int berth;
+};
+
+TEST(TaskTest, GivesAResultThatCanOnlyBeMoved) {
+  Loop loop;
+  auto moor = [](int n) -> Task<Mooring> {
+    co_await yield();
+    co_return Mooring(n);
+  };
+  auto pass = [&]() -> Task<Mooring> { co_return co_await moor(6); };
+
+  EXPECT_EQ(loop.run(pass()).berth, 6);
+}
+
+TEST(TaskTest, AResultThatThrowsWhenItIsMadeIsAnExceptionOfTheTask) {
+  Loop loop;
+  struct Picky {
+    explicit Picky(int n) {
+      if (n < 0) throw std::runtime_error("below zero");
+    }
+  };
+  auto make = [](int n) -> Task<Picky> { co_return n; };
+
+  EXPECT_THROW(loop.run(make(-1)), std::runtime_error);
+}
+
 TEST(TaskTest, GivesAMoveOnlyResultOnce) {
   Loop loop;
   auto make = []() -> Task<std::unique_ptr<int>> { co_return std::make_unique<int>(5); };

@@ -219,6 +219,54 @@ TEST(WhenAnyTest, WhatItsTasksHeldIsDestroyedOnce) {
   EXPECT_EQ(counts.destroyed, 2);
 }
 
+TEST(WhenAnyTest, OfAVectorGivesTheWinnersPlaceAndValue) {
+  Loop loop;
+  Event event;
+  Event never;
+  std::vector<std::string> log;
+  auto body = [&]() -> Task<std::string> {
+    std::vector<Task<std::string>> tasks;
+    for (int i = 0; i < 4; ++i) tasks.push_back(waits(i == 2 ? event : never, std::to_string(i), log));
+    AnyOf<std::string> first = co_await when_any(std::move(tasks));
+    co_return std::to_string(first.index) + " gave " + first.value;
+  };
+  auto race = loop.start(body());
+  loop.run_ready();
+
+  event.set();
+  loop.run_ready();
+
+  EXPECT_EQ(race.take(), "2 gave 2");
+  EXPECT_EQ(log.size(), 4U);
+}
+
+TEST(WhenAnyTest, AStopReachesEveryTaskOfAVector) {
+  Loop loop;
+  Event never;
+  std::vector<std::string> log;
+  auto body = [&]() -> Task<std::string> {
+    std::vector<Task<std::string>> tasks;
+    tasks.push_back(waits(never, "a", log));
+    tasks.push_back(waits(never, "b", log));
+    AnyOf<std::string> first = co_await when_any(std::move(tasks));
+    co_return first.value;
+  };
+  auto race = loop.start(body());
+  loop.run_ready();
+
+  loop.stop();
+  loop.run_ready();
+
+  EXPECT_EQ(race.take(), "");
+  EXPECT_EQ(log.size(), 2U);
+}
+
+TEST(WhenAnyDeathTest, OfNoTaskAborts) {
+  std::vector<Task<int>> none;
+
+  EXPECT_DEATH(static_cast<void>(when_any(std::move(none))), "when_any of no task would never end");
+}
+
 TEST(WhenAnyTest, RacesNest) {
   Loop loop;
   Event event;

@@ -27,6 +27,7 @@ class FakePoller final : public runtime::Poller {
     ++polls;
     return on_poll && on_poll();
   }
+  bool glance() const noexcept override { return !on_glance || on_glance(); }
   bool prepare_sleep() noexcept override {
     ++sleeps;
     return !on_sleep || on_sleep();
@@ -38,6 +39,7 @@ class FakePoller final : public runtime::Poller {
   Spinning spinning() const noexcept override { return spins; }
 
   std::function<bool()> on_poll;
+  std::function<bool()> on_glance;
   std::function<bool()> on_sleep;
   std::function<void()> on_flush;
   Spinning spins = Spinning::kUseful;

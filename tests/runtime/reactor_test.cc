@@ -156,6 +156,43 @@ TEST(ReactorTest, APostFromAnotherThreadWakesASleeper) {
   EXPECT_EQ(harness.reactor().counters().posted, 1U);
 }
 
+TEST(ReactorTest, ASleepThatAPostEndsIsAWake) {
+  auto backend = std::make_unique<test::FakeBackend>();
+  test::FakeBackend& kernel = *backend;
+  const auto reactor = Reactor::create_on(std::move(backend));
+  coro::Event event;
+  kernel.on_sleep = [&](std::int64_t) { reactor->post([&] { event.set(); }); };
+
+  reactor->run(wait_for(event));
+
+  EXPECT_EQ(reactor->counters().sleeps, 1U);
+  EXPECT_EQ(reactor->counters().wakes, 1U);
+}
+
+TEST(ReactorTest, ASleepThatATimerEndsIsNoWake) {
+  auto backend = std::make_unique<test::FakeBackend>();
+  test::FakeBackend& kernel = *backend;
+  kernel.on_sleep = [&](std::int64_t deadline_ns) { kernel.clock_ns = deadline_ns; };
+  const auto reactor = Reactor::create_on(std::move(backend));
+  auto main = []() -> Task<void> { static_cast<void>(co_await sleep_for(std::chrono::seconds(5))); };
+
+  reactor->run(main());
+
+  EXPECT_EQ(reactor->counters().sleeps, 1U);
+  EXPECT_EQ(reactor->counters().wakes, 0U);
+}
+
+TEST(ReactorTest, ResumedCoroutinesAreCounted) {
+  Harness harness;
+  auto main = []() -> Task<void> {
+    for (int i = 0; i < 9; ++i) co_await coro::yield();
+  };
+
+  harness.run(main());
+
+  EXPECT_EQ(harness.reactor().counters().resumed, 10U);
+}
+
 Task<void> count_posts(int count, const int& arrived, coro::Event& all) {
   if (arrived < count) {
     const bool set = co_await all.wait();

@@ -71,6 +71,59 @@ std::size_t fill(RingWriter& writer) {
   return count;
 }
 
+TEST(RingTest, APlainRecordIsSeenTheShortWayAsTheLongWay) {
+  Ring ring;
+  ASSERT_TRUE(push(ring.writer, "a plain one", 5));
+  RecordView view;
+  EXPECT_FALSE(ring.reader.peek_plain(view)) << "it is not published";
+
+  ring.writer.publish();
+  ASSERT_TRUE(ring.reader.peek_plain(view));
+  EXPECT_EQ(text_of(view), "a plain one");
+  EXPECT_EQ(view.header.stream, 5U);
+  ring.reader.pop();
+  EXPECT_FALSE(ring.reader.peek_plain(view));
+  EXPECT_EQ(ring.reader.peek(view), Next::kEmpty);
+}
+
+TEST(RingTest, WhatIsNotPlainIsLeftToTheLongWay) {
+  const auto refused = [](const RecordHeader& header) {
+    Ring ring;
+    std::byte* record = ring.writer.reserve(2);
+    std::memcpy(record, &header, sizeof(header));
+    ring.writer.commit();
+    ring.writer.publish();
+    RecordView view;
+    const bool plain = ring.reader.peek_plain(view);
+    // What it is, the other says: whatever the first look made of it.
+    Ring same;
+    record = same.writer.reserve(2);
+    std::memcpy(record, &header, sizeof(header));
+    same.writer.commit();
+    same.writer.publish();
+    EXPECT_EQ(ring.reader.peek(view), same.reader.peek(view));
+    return !plain;
+  };
+  const auto with = [](auto change) {
+    RecordHeader header = message(8);
+    change(header);
+    return header;
+  };
+
+  EXPECT_FALSE(refused(message(8)));
+  EXPECT_TRUE(refused(with([](RecordHeader& header) { header.kind = RecordKind::kCredit; })));
+  EXPECT_TRUE(refused(with([](RecordHeader& header) { header.kind = RecordKind{0}; })));
+  EXPECT_TRUE(refused(with([](RecordHeader& header) { header.flags = kFlagRequest; })));
+  EXPECT_TRUE(refused(with([](RecordHeader& header) { header.flags = 0x80; })));
+  EXPECT_TRUE(refused(with([](RecordHeader& header) { header.fd_count = 1; })));
+  EXPECT_TRUE(refused(with([](RecordHeader& header) { header.fds_sequence = 1; })));
+  EXPECT_TRUE(refused(with([](RecordHeader& header) { header.retracted = 1; })));
+  EXPECT_TRUE(refused(with([](RecordHeader& header) { header.retracted = 2; })));
+  EXPECT_TRUE(refused(with([](RecordHeader& header) { header.block_count = 1; })));
+  EXPECT_TRUE(refused(with([](RecordHeader& header) { header.inline_bytes = kInlineBytesMax + 1; })));
+  EXPECT_TRUE(refused(with([](RecordHeader& header) { header.inline_bytes = 500; }))) << "beyond what is published";
+}
+
 TEST(RingTest, ARecordArrivesWithItsHeaderDescriptorsAndPayload) {
   Ring ring;
   RecordHeader header = message(5, 77);

@@ -14,6 +14,7 @@ ARROWS = {
     "coro": ({"coro"}, {"std"}),
     "runtime/base": ({"runtime/base"}, {"std", "system", "absl"}),
     "runtime": ({"runtime", "runtime/base", "coro"}, {"std", "system", "absl", "liburing"}),
+    "runtime/explain": ({"runtime/explain", "runtime", "runtime/base"}, {"std", "system", "liburing", "nlohmann"}),
     "shm": ({"shm", "runtime/base"}, {"std", "system", "absl"}),
     "ipc": ({"ipc", "shm", "runtime", "runtime/base", "coro"}, {"std", "system", "absl"}),
 }
@@ -26,8 +27,9 @@ INCLUDE = re.compile(r'^\s*#\s*include\s*(["<])([^">]+)[">]')
 
 def unit_of(path):
     """The folder that a file of the tree belongs to, as ARROWS names it."""
-    if path.startswith("runtime/base/"):
-        return "runtime/base"
+    for part in ("runtime/base", "runtime/explain"):
+        if path.startswith(part + "/"):
+            return part
     return path.split("/")[0]
 
 

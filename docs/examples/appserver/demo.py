@@ -22,7 +22,7 @@ import time
 sys.dont_write_bytecode = True  # the source tree stays as it is
 from demo_tools import (  # noqa: E402
     CONNECTIONS, Server, blocks_out, curl, payload_copied, per_message,
-    sides_of, wrk)
+    reactor_work, sides_of, wrk)
 
 MIB = 1 << 20
 
@@ -126,10 +126,17 @@ def check_load(server, checks, seconds, figures):
                f"{calls['router_reactor']} io_uring_enter, TCP too")
     checks.add("system calls per message, workers", True,
                f"{calls['worker_port']} for their ports + {calls['worker_reactor']} io_uring_enter")
+    reactors = reactor_work(before, after)
+    for name, work in reactors.items():
+        checks.add(f"reactor of the {name}", True,
+                   f"{work['turns']} turns, {work['resumed']} coroutines, {work['enters']} enters, "
+                   f"{work['completions']} completions,")
+        checks.add("  its sleep", True,
+                   f"{work['sleeps']} sleeps, {work['wakes']} wakes, longest turn {work['longest_turn_us']} us")
     figures.update(requests_per_second=result["per_second"],
                    latency_us={name: result[name] for name in ("p50", "p99", "max")},
                    messages_shm=sent["shared_memory"], messages_socket=sent["socket"],
-                   syscalls_per_message=calls)
+                   syscalls_per_message=calls, reactors=reactors)
 
 
 def check_kill(server, checks, seconds, figures):

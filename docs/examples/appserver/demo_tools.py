@@ -103,6 +103,23 @@ def sides_of(stats):
     return ([w["port"] for w in stats["workers"]], [w["own"]["port"] for w in stats["workers"]])
 
 
+def reactors_of(stats):
+    """The reactors' counters, by the name of their process."""
+    workers = {f"worker {w['index']}": w["own"]["reactor"] for w in stats["workers"]}
+    return {"router": stats["reactor"], **workers}
+
+
+def reactor_work(before, after):
+    """What each reactor has done in between; of its longest turn, since it started."""
+    work = {}
+    for name, now in reactors_of(after).items():
+        then = reactors_of(before)[name]
+        work[name] = {count: now[count] - then[count]
+                      for count in ("turns", "resumed", "enters", "completions", "sleeps", "wakes")}
+        work[name]["longest_turn_us"] = now["longest_turn_us"]
+    return work
+
+
 def per_message(before, after):
     """System calls of each side, for each message that it sent or received."""
     calls = {}

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "wharf/coro/when_any.h"
+#include "wharf/runtime/dump_on_signal.h"
 #include "wharf/runtime/reactor.h"
 #include "wharf/runtime/timeout.h"
 #include "wharf/runtime/timer.h"
@@ -73,9 +74,14 @@ Task<void> Router::serve() {
   std::printf("appserver: listening on http://%s%s%s:%u/, workers: %u\n", v6 ? "[" : "",
               options_.host.c_str(), v6 ? "]" : "", listener_->port(), options_.workers);
   std::fflush(stdout);
+  wharf::coro::Scope watching;
+  StatusOr<std::unique_ptr<SignalSet>> asked = SignalSet::create({SIGUSR1});
+  if (asked.ok()) watching.spawn(wharf::runtime::dump_on_signal(*std::move(asked)));
   StatusOr<int> signal = co_await signals_->next();
   static_cast<void>(signal);
   co_await drain(&connections);
+  watching.cancel();
+  co_await watching.join();
 }
 
 Task<void> Router::drain(wharf::coro::Scope* connections) {

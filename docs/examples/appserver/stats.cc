@@ -59,11 +59,14 @@ json port_json(const PortCounters& port) {
 json reactor_json(const wharf::runtime::ReactorCounters& reactor) {
   return {
       {"turns", reactor.turns},
+      {"resumed", reactor.resumed},
       {"enters", reactor.enters},
-      {"sleeps", reactor.sleeps},
-      {"spins", reactor.spins},
-      {"posted", reactor.posted},
       {"completions", reactor.completions},
+      {"sleeps", reactor.sleeps},
+      {"wakes", reactor.wakes},
+      {"spins", reactor.spins},
+      {"spin_hits", reactor.spin_hits},
+      {"posted", reactor.posted},
       {"longest_turn_us", reactor.longest_turn_ns / 1000},
   };
 }

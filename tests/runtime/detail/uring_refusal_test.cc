@@ -4,27 +4,33 @@
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <cstddef>
+#include <cstdlib>
+#include <functional>
+#include <memory>
 #include <string>
 
 #include <gtest/gtest.h>
 
 #include "wharf/runtime/base/unique_fd.h"
+#include "wharf/runtime/io.h"
 #include "wharf/runtime/reactor.h"
 
 namespace wharf::runtime::detail {
 namespace {
 
-// From here on io_uring_setup fails with `error` in this process.
-bool refuse_io_uring(int error) {
+// From here on the system call fails with `error` in this process.
+bool refuse(unsigned call, int error) {
   sock_filter filter[] = {
       BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_io_uring_setup, 0, 1),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, call, 0, 1),
       BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | static_cast<unsigned>(error)),
       BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
   };
@@ -33,16 +39,16 @@ bool refuse_io_uring(int error) {
          ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
 }
 
-// What Reactor::create says in a process where io_uring is refused with `error`.
-std::string refused_with(int error) {
+// What `say` says in a process of its own, in which only the machine chooses the backend.
+std::string in_child(const std::function<std::string()>& say) {
   int fds[2];
   EXPECT_EQ(::pipe(fds), 0);
   UniqueFd reader(fds[0]);
   UniqueFd writer(fds[1]);
   const pid_t child = ::fork();
   if (child == 0) {
-    std::string said = "no seccomp here";
-    if (refuse_io_uring(error)) said = Reactor::create().status().ToString();
+    ::unsetenv("WHARF_BACKEND");
+    const std::string said = say();
     const ssize_t written = ::write(writer.get(), said.data(), said.size());
     ::_exit(written < 0 ? 1 : 0);
   }
@@ -53,6 +59,34 @@ std::string refused_with(int error) {
   EXPECT_EQ(::waitpid(child, &status, 0), child);
   EXPECT_EQ(status, 0);
   return {text, static_cast<std::size_t>(bytes > 0 ? bytes : 0)};
+}
+
+// What Reactor::create says in a process where io_uring is refused with `error`.
+std::string refused_with(int error) {
+  return in_child([error]() -> std::string {
+    if (!refuse(SYS_io_uring_setup, error)) return "no seccomp here";
+    return Reactor::create({.backend = BackendKind::kUring}).status().ToString();
+  });
+}
+
+coro::Task<int> sum_by_pipe() {
+  int fds[2];
+  if (::pipe(fds) != 0) co_return -1;
+  const UniqueFd reader(fds[0]);
+  const UniqueFd writer(fds[1]);
+  std::array<std::byte, 4> bytes{};
+  StatusOr<std::size_t> written = co_await write(writer.get(), bytes);
+  StatusOr<std::size_t> count = co_await read(reader.get(), bytes);
+  co_return written.ok() && count.ok() ? static_cast<int>(*count) : -1;
+}
+
+// The backend that a reactor gets here, why, and whether it works.
+std::string chosen() {
+  StatusOr<std::unique_ptr<Reactor>> reactor = Reactor::create();
+  if (!reactor.ok()) return reactor.status().ToString();
+  const int bytes = (*reactor)->run(sum_by_pipe());
+  return std::string((*reactor)->backend_name()) + ", " + std::to_string(bytes) + " bytes; " +
+         (*reactor)->why_not_uring();
 }
 
 TEST(UringRefusalTest, ASeccompFilterThatSaysEpermIsNamedWithItsRemedy) {
@@ -90,6 +124,81 @@ TEST(UringRefusalTest, FlagsThatNoKernelKnowsMeanThatItIsOld) {
   const std::string said = refused_with(EINVAL);
 
   EXPECT_NE(said.find("too old: use Linux 6.1 or newer"), said.npos) << said;
+}
+
+TEST(UringRefusalTest, WhereIoUringIsRefusedAReactorWorksOnEpollAndSaysWhy) {
+  for (const int error : {EPERM, ENOSYS, EACCES, EINVAL, ENOMEM}) {
+    const std::string said = in_child([error]() -> std::string {
+      return refuse(SYS_io_uring_setup, error) ? chosen() : "no seccomp here";
+    });
+
+    EXPECT_TRUE(said.starts_with("epoll, 4 bytes; io_uring: ")) << said;
+    EXPECT_EQ(said.find('\n'), said.npos) << said;
+  }
+}
+
+TEST(UringRefusalTest, AFilterThatAllowsTheSetUpAloneIsNoticed) {
+  const std::string said = in_child([]() -> std::string {
+    return refuse(SYS_io_uring_enter, EPERM) ? chosen() : "no seccomp here";
+  });
+
+  EXPECT_TRUE(said.starts_with("epoll, 4 bytes; io_uring: Operation not permitted")) << said;
+}
+
+TEST(UringRefusalTest, AReactorNeedsNoLockedMemory) {
+  const std::string said = in_child([]() -> std::string {
+    const rlimit none{0, 0};
+    return ::setrlimit(RLIMIT_MEMLOCK, &none) == 0 ? chosen() : "no limit here";
+  });
+
+  EXPECT_NE(said.find(", 4 bytes; "), said.npos) << said;
+}
+
+TEST(UringRefusalTest, AtTheEdgeOfItsDescriptorsAReactorWorksOrSaysWhatToRaise) {
+  bool worked = false;
+  for (rlim_t spare = 0; spare < 8 && !worked; ++spare) {
+    const std::string said = in_child([spare]() -> std::string {
+      const int lowest_free = ::dup(STDERR_FILENO);
+      ::close(lowest_free);
+      const rlimit few{static_cast<rlim_t>(lowest_free) + spare, 4096};
+      return ::setrlimit(RLIMIT_NOFILE, &few) == 0 ? chosen() : "no limit here";
+    });
+
+    worked = said.find(", 4 bytes; ") != said.npos;
+    const bool remedy = said.find("raise ulimit -n") != said.npos;
+    const bool no_pipe = said.find(", -1 bytes; ") != said.npos;  // the reactor itself is there
+    EXPECT_TRUE(worked || remedy || no_pipe) << spare << ": " << said;
+  }
+  EXPECT_TRUE(worked);
+}
+
+class ChoiceTest : public ::testing::Test {
+ protected:
+  // With WHARF_BACKEND set to `word`.
+  static std::string with_word(const char* word, BackendKind kind) {
+    return in_child([=]() -> std::string {
+      ::setenv("WHARF_BACKEND", word, 1);
+      StatusOr<std::unique_ptr<Reactor>> reactor = Reactor::create({.backend = kind});
+      if (!reactor.ok()) return reactor.status().ToString();
+      return std::string((*reactor)->backend_name()) + "; " + (*reactor)->why_not_uring();
+    });
+  }
+};
+
+TEST_F(ChoiceTest, TheOptionChooses) {
+  EXPECT_EQ(with_word("", BackendKind::kEpoll), "epoll; ReactorOptions::backend is kEpoll");
+  EXPECT_EQ(with_word("", BackendKind::kUring), "io_uring; ");
+  EXPECT_EQ(with_word("", BackendKind::kAuto), "io_uring; ");
+}
+
+TEST_F(ChoiceTest, TheEnvironmentGoesBeforeTheOption) {
+  EXPECT_EQ(with_word("epoll", BackendKind::kUring), "epoll; WHARF_BACKEND is epoll");
+  EXPECT_EQ(with_word("uring", BackendKind::kEpoll), "io_uring; ");
+}
+
+TEST_F(ChoiceTest, AWordThatIsNeitherIsRefused) {
+  EXPECT_EQ(with_word("kqueue", BackendKind::kAuto),
+            "INVALID_ARGUMENT: reactor: WHARF_BACKEND is neither uring nor epoll");
 }
 
 }  // namespace

@@ -1,0 +1,88 @@
+// What a suspended coroutine leaves behind for those who look at it later: where it awaits, what for, and since when. Read
+// by dump_tasks() (dump.h).
+//
+// Who writes an awaiter takes a Site as the last parameter of await_suspend, and notes the wait once it is sure to
+// suspend:
+//
+//     static constexpr const char* kWaitsFor = "Event::wait";
+//     template <class Promise>
+//     bool await_suspend(std::coroutine_handle<Promise> handle, Site site = Site::current()) noexcept {
+//       ...
+//       handle.promise().note_wait(site, *this);
+//
+// If a name does not say enough, the awaiter also has
+//
+//     void describe_wait(std::string& text, std::int64_t now_ns) const;   // appends: " fd 7, deadline in 3 s"
+//
+// An awaiter that notes nothing works as well; a dump then shows where its task last said where it was.
+//
+// Why await_suspend and not the promise's await_transform: with that, g++ 12 copies the awaiter (PR 105406), which ours do
+// not allow; and what need not wait would pay too.
+//
+// Threads: the executor's.
+// Cost:    about ten instructions for a wait, none for an await that does not suspend. The meson option task_trace=false
+//          (WHARF_TASK_TRACE=0, which the library and its users must agree on) takes all of it away.
+#pragma once
+
+#include <cstdint>
+#include <source_location>
+#include <string>
+
+#ifndef WHARF_TASK_TRACE
+#define WHARF_TASK_TRACE 1
+#endif
+
+namespace wharf::coro {
+
+// A place in the source. As a default argument, Site::current() is the place of the call, or of the co_await.
+#if WHARF_TASK_TRACE
+using Site = std::source_location;
+#else
+struct Site {
+  static constexpr Site current() noexcept { return {}; }
+};
+#endif
+
+namespace detail {
+
+// What an awaiter's type says about waiting for it.
+struct WaitKind {
+  const char* name;
+  void (*describe)(const void* awaiter, std::string& text, std::int64_t now_ns);  // null: the name is all
+};
+
+template <class Awaiter>
+constexpr WaitKind wait_kind() noexcept {
+  if constexpr (requires(const Awaiter& awaiter, std::string& text) { awaiter.describe_wait(text, std::int64_t{}); }) {
+    return {Awaiter::kWaitsFor, [](const void* awaiter, std::string& text, std::int64_t now_ns) {
+              static_cast<const Awaiter*>(awaiter)->describe_wait(text, now_ns);
+            }};
+  } else {
+    return {Awaiter::kWaitsFor, nullptr};
+  }
+}
+template <class Awaiter>
+inline constexpr WaitKind kWaitKind = wait_kind<Awaiter>();
+
+// Of a frame that awaits another: `awaiter` is that frame.
+inline constexpr WaitKind kChildWait{"a task", nullptr};
+
+// The tasks that an executor has started and that have not ended, the oldest first: a ring, with the executor's own link
+// as its beginning and end.
+struct TaskLink {
+#if WHARF_TASK_TRACE
+  TaskLink* older = nullptr;
+  TaskLink* newer = nullptr;
+#endif
+};
+
+// In every Frame.
+struct FrameTrace {
+  std::source_location site;       // of the latest wait; until there is one, of the coroutine itself
+  const WaitKind* wait = nullptr;  // null: it runs, or waits without having noted it
+  const void* awaiter = nullptr;   // as long as `wait` is set
+  std::int64_t since_ns = 0;       // on the executor's clock
+};
+
+}  // namespace detail
+}  // namespace wharf::coro

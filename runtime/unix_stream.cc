@@ -1,0 +1,169 @@
+#include "wharf/runtime/unix_stream.h"
+
+#include <sys/un.h>
+
+#include <array>
+#include <cerrno>
+#include <cstddef>
+#include <cstring>
+#include <iterator>
+
+#include "wharf/runtime/base/sys.h"
+#include "wharf/runtime/detail/socket_address.h"
+
+namespace wharf::runtime {
+namespace {
+
+Status about(const Address& address, const Status& status) {
+  if (status.ok()) return status;
+  return make_status(status.code(), address.text() + ": " + std::string(status.message()));
+}
+
+// Empty for an abstract name.
+std::string path_of(const Address& address) {
+  const std::string host = address.host();
+  return host.starts_with('@') ? std::string() : host;
+}
+
+// Whether the path is a socket that refuses connections: its owner has died.
+bool is_dead(const Address& address) {
+  struct stat status;
+  if (sys::lstat(address.host().c_str(), &status) != 0 || !S_ISSOCK(status.st_mode)) return false;
+  const UniqueFd probe(sys::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  return probe && sys::connect(probe.get(), address.get(), address.bytes()) == -ECONNREFUSED;
+}
+
+// One message with room for the most descriptors.
+struct FdMessage {
+  FdMessage(const std::byte* data, std::size_t bytes) noexcept
+      : part{const_cast<std::byte*>(data), bytes} {
+    header.msg_iov = &part;
+    header.msg_iovlen = 1;
+    header.msg_control = control.data();
+    header.msg_controllen = control.size();
+  }
+  void attach(const std::vector<int>& fds) noexcept {
+    const std::size_t bytes = fds.size() * sizeof(int);
+    header.msg_controllen = CMSG_SPACE(bytes);
+    cmsghdr* const first = CMSG_FIRSTHDR(&header);
+    first->cmsg_level = SOL_SOCKET;
+    first->cmsg_type = SCM_RIGHTS;
+    first->cmsg_len = CMSG_LEN(bytes);
+    std::memcpy(CMSG_DATA(first), fds.data(), bytes);
+  }
+  std::vector<UniqueFd> take_fds() {
+    // Owned before anything is allocated, which may throw.
+    std::array<UniqueFd, UnixStream::kFdCountMax> taken;
+    std::size_t taken_count = 0;
+    for (cmsghdr* next = CMSG_FIRSTHDR(&header); next != nullptr;
+         next = CMSG_NXTHDR(&header, next)) {
+      if (next->cmsg_level != SOL_SOCKET || next->cmsg_type != SCM_RIGHTS) continue;
+      const std::size_t count = (next->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+      for (std::size_t i = 0; i < count; ++i) {
+        int fd = -1;
+        std::memcpy(&fd, CMSG_DATA(next) + i * sizeof(int), sizeof(fd));
+        taken[taken_count++].reset(fd);
+      }
+    }
+    const auto end = taken.begin() + static_cast<std::ptrdiff_t>(taken_count);
+    return {std::make_move_iterator(taken.begin()), std::make_move_iterator(end)};
+  }
+
+  iovec part;
+  alignas(cmsghdr) std::array<char, CMSG_SPACE(UnixStream::kFdCountMax * sizeof(int))> control{};
+  msghdr header{};
+};
+
+}  // namespace
+
+coro::Task<StatusOr<UnixStream>> UnixStream::connect(Address address, IoOptions options) {
+  if (address.family() != AF_UNIX) {
+    co_return make_status(StatusCode::kInvalidArgument,
+                          "connect to " + address.text() + ": no Unix socket");
+  }
+  StatusOr<UniqueFd> socket = detail::open_socket(address, SOCK_STREAM);
+  if (!socket.ok()) co_return socket.status();
+  UnixStream stream(*std::move(socket));
+  Status done = co_await runtime::connect(stream.fd(), address.get(), address.bytes(), options);
+  if (!done.ok()) co_return about(address, done);
+  co_return std::move(stream);
+}
+
+StatusOr<std::pair<UnixStream, UnixStream>> UnixStream::pair() {
+  int fds[2] = {-1, -1};
+  const int made = sys::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds);
+  if (made < 0) return errno_status(-made, "socketpair");
+  return std::pair<UnixStream, UnixStream>(UniqueFd(fds[0]), UniqueFd(fds[1]));
+}
+
+StatusOr<ucred> UnixStream::peer_credentials() const {
+  ucred peer{};
+  socklen_t bytes = sizeof(peer);
+  const int got = sys::getsockopt(fd(), SOL_SOCKET, SO_PEERCRED, &peer, &bytes);
+  if (got < 0) return errno_status(-got, "peer_credentials");
+  return peer;
+}
+
+coro::Task<StatusOr<std::size_t>> UnixStream::send_with_fds(std::span<const std::byte> bytes,
+                                                            std::vector<int> fds,
+                                                            IoOptions options) {
+  if (bytes.empty() || fds.size() > kFdCountMax) {
+    co_return make_status(StatusCode::kInvalidArgument,
+                          "send_with_fds: at least one byte, and 64 descriptors at most");
+  }
+  FdMessage message(bytes.data(), bytes.size());
+  if (fds.empty()) {
+    message.header.msg_controllen = 0;
+  } else {
+    message.attach(fds);
+  }
+  StatusOr<std::size_t> sent = co_await runtime::sendmsg(fd(), message.header, 0, options);
+  co_return sent;
+}
+
+coro::Task<StatusOr<UnixStream::Received>> UnixStream::recv_with_fds(std::span<std::byte> buffer,
+                                                                     IoOptions options) {
+  FdMessage message(buffer.data(), buffer.size());
+  StatusOr<std::size_t> count = co_await runtime::recvmsg(fd(), message.header, 0, options);
+  if (!count.ok()) co_return count.status();
+  Received received;
+  received.bytes = *count;
+  received.fds = message.take_fds();
+  co_return std::move(received);
+}
+
+StatusOr<std::unique_ptr<UnixListener>> UnixListener::listen(const Address& address,
+                                                             UnixListenOptions options) {
+  if (address.family() != AF_UNIX || options.backlog <= 0) {
+    return make_status(StatusCode::kInvalidArgument,
+                       "listen on " + address.text() + ": no Unix socket, or no backlog");
+  }
+  StatusOr<UniqueFd> socket = detail::open_socket(address, SOCK_STREAM);
+  if (!socket.ok()) return socket.status();
+  // Everything is made before there is a file: want of memory must not leave one behind.
+  std::string path = path_of(address);
+  const std::string name = "listen on " + address.text();
+  std::unique_ptr<UnixListener> listener(new UnixListener(*std::move(socket), address));
+  int bound = sys::bind(listener->fd(), address.get(), address.bytes());
+  if (bound == -EADDRINUSE && options.replace_dead && !path.empty() && is_dead(address)) {
+    sys::unlink(path.c_str());
+    bound = sys::bind(listener->fd(), address.get(), address.bytes());
+  }
+  if (bound < 0) return errno_status(-bound, name);
+  listener->path_ = std::move(path);
+  const int listening = sys::listen(listener->fd(), options.backlog);
+  if (listening < 0) return errno_status(-listening, name);
+  return listener;
+}
+
+UnixListener::~UnixListener() {
+  if (!path_.empty()) sys::unlink(path_.c_str());
+}
+
+coro::Task<StatusOr<UnixStream>> UnixListener::accept(IoOptions options) {
+  StatusOr<UniqueFd> connection = co_await runtime::accept(fd(), options);
+  if (!connection.ok()) co_return connection.status();
+  co_return UnixStream(*std::move(connection));
+}
+
+}  // namespace wharf::runtime

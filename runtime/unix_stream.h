@@ -1,0 +1,88 @@
+// UnixStream, a connection between processes of one machine; UnixListener, which accepts them. The address is a path or an
+// abstract name. Messages with shared memory and typed payloads are what ipc/port.h is for; this is the plain socket.
+//
+//     StatusOr<std::unique_ptr<UnixListener>> listener = UnixListener::listen(*Address::unix_path("/run/quay"));
+//     StatusOr<UnixStream> peer = co_await (*listener)->accept();
+//
+// Threads: the reactor's; listen() and pair() any.
+#pragma once
+
+#include <sys/socket.h>
+
+#include <memory>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "wharf/coro/task.h"
+#include "wharf/runtime/stream_socket.h"
+
+namespace wharf::runtime {
+
+class UnixStream : public StreamSocket {
+ public:
+  static constexpr std::size_t kFdCountMax = 64;  // of one send_with_fds
+
+  using StreamSocket::StreamSocket;
+
+  // Errors: NotFound, Unavailable  nobody listens there
+  //         InvalidArgument        no address of a Unix socket
+  //         any other              errno_status(), with the address
+  // Cancel: honoured; nothing is left open.
+  static coro::Task<StatusOr<UnixStream>> connect(Address address, IoOptions options = {});
+
+  // Two that are connected with each other.
+  static StatusOr<std::pair<UnixStream, UnixStream>> pair();
+
+  // Who made the other end, when it did so: pid, uid, gid.
+  StatusOr<ucred> peer_credentials() const;
+
+  // Sends descriptors along with at least one byte of `bytes`; gives how many bytes went.
+  //
+  // Ownership: `fds` are borrowed for the call; the peer gets its own.
+  // Errors:    InvalidArgument  no byte, or more than kFdCountMax
+  coro::Task<StatusOr<std::size_t>> send_with_fds(std::span<const std::byte> bytes,
+                                                  std::vector<int> fds, IoOptions options = {});
+
+  struct Received {
+    std::size_t bytes = 0;  // 0: the end
+    std::vector<UniqueFd> fds;
+  };
+  // What has come, with the descriptors that were sent along with it. More than kFdCountMax: the rest is closed.
+  coro::Task<StatusOr<Received>> recv_with_fds(std::span<std::byte> buffer, IoOptions options = {});
+};
+
+struct UnixListenOptions {
+  int backlog = 1024;        // connections that wait in the kernel
+  bool replace_dead = true;  // a socket file that nobody listens to any more is removed first
+};
+
+class UnixListener {
+ public:
+  // Errors: FailedPrecondition  somebody listens there, or the file is no socket
+  //         InvalidArgument     no address of a Unix socket
+  //         NotFound, PermissionDenied, ...  errno_status() of bind, with the address
+  static StatusOr<std::unique_ptr<UnixListener>> listen(const Address& address,
+                                                        UnixListenOptions options = {});
+  UnixListener(const UnixListener&) = delete;
+  UnixListener& operator=(const UnixListener&) = delete;
+  // Removes the socket's file. No task waits in accept().
+  ~UnixListener();
+
+  // The next connection; see io.h.
+  coro::Task<StatusOr<UnixStream>> accept(IoOptions options = {});
+
+  const Address& address() const noexcept { return address_; }
+  int fd() const noexcept { return socket_.get(); }
+
+ private:
+  UnixListener(UniqueFd socket, Address address) noexcept
+      : socket_(std::move(socket)), address_(std::move(address)) {}
+
+  UniqueFd socket_;
+  const Address address_;
+  std::string path_;  // of the file that is removed at the end
+};
+
+}  // namespace wharf::runtime

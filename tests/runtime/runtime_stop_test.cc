@@ -1,0 +1,294 @@
+// How a Runtime ends: by its main task, by an error, by request, and late.
+#include <atomic>
+#include <chrono>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <utility>
+
+#include <gtest/gtest.h>
+
+#include "wharf/runtime/runtime.h"
+#include "wharf/runtime/shared_channel.h"
+#include "wharf/runtime/timer.h"
+#include "wharf/tests/runtime/harness.h"
+
+namespace wharf::runtime {
+namespace {
+
+using coro::Task;
+using test::Watchdog;
+
+std::unique_ptr<Runtime> make_runtime(RuntimeOptions options) {
+  StatusOr<std::unique_ptr<Runtime>> runtime = Runtime::create(std::move(options));
+  if (!runtime.ok()) {
+    ADD_FAILURE() << runtime.status();
+    std::abort();
+  }
+  return *std::move(runtime);
+}
+
+// Waits until it is stopped; says so.
+Task<Status> wait_for_the_stop(std::atomic<int>* stopped) {
+  const bool elapsed = co_await sleep_until(kNever);
+  EXPECT_FALSE(elapsed);
+  ++*stopped;
+  co_return make_status(StatusCode::kCancelled, "stopped");
+}
+
+// Ends when `count` tasks have started.
+Task<void> count_down(SharedChannel<int>& started, int count) {
+  for (int i = 0; i < count; ++i) {
+    std::optional<int> one = co_await started.receive();
+    EXPECT_TRUE(one.has_value());
+  }
+}
+
+Task<Status> start_and_wait(SharedChannel<int>* started, std::atomic<int>* stopped) {
+  bool sent = co_await started->send(1);
+  EXPECT_TRUE(sent);
+  Status ended = co_await wait_for_the_stop(stopped);
+  co_return ended;
+}
+
+TEST(RuntimeStopTest, TheEndOfMainStopsAndJoinsEveryTask) {
+  const Watchdog watchdog;
+  const auto runtime = make_runtime({.reactor_count = 3});
+  SharedChannel<int> started(3);
+  std::atomic<int> stopped{0};
+
+  const Status ended = runtime->run(
+      [](Runtime& all, SharedChannel<int>& channel, std::atomic<int>& count) -> Task<Status> {
+        all.spawn_on_each(start_and_wait, &channel, &count);
+        co_await count_down(channel, 3);
+        co_return absl::OkStatus();
+      }(*runtime, started, stopped));
+
+  EXPECT_TRUE(ended.ok()) << ended;
+  EXPECT_EQ(stopped, 3);
+}
+
+TEST(RuntimeStopTest, TheFirstErrorStopsAllAndIsTheResult) {
+  const Watchdog watchdog;
+  const auto runtime = make_runtime({.reactor_count = 3});
+  SharedChannel<int> started(3);
+  std::atomic<int> stopped{0};
+
+  const Status ended = runtime->run(
+      [](Runtime& all, SharedChannel<int>& channel, std::atomic<int>& count) -> Task<Status> {
+        all.spawn_on_each(start_and_wait, &channel, &count);
+        co_await count_down(channel, 3);
+        all.spawn_on(2, []() -> Task<Status> {
+          co_return make_status(StatusCode::kDataLoss, "the hold is wet");
+        });
+        Status main = co_await wait_for_the_stop(&count);
+        co_return main;
+      }(*runtime, started, stopped));
+
+  EXPECT_EQ(ended.code(), StatusCode::kDataLoss) << ended;
+  EXPECT_EQ(stopped, 4);
+}
+
+TEST(RuntimeStopTest, AnExceptionOfATaskStopsAllAndIsThrown) {
+  const Watchdog watchdog;
+  const auto runtime = make_runtime({.reactor_count = 2});
+  std::atomic<int> stopped{0};
+
+  EXPECT_THROW(
+      static_cast<void>(runtime->run([](Runtime& all, std::atomic<int>& count) -> Task<Status> {
+        all.spawn_on(1, []() -> Task<void> {
+          co_await coro::yield();
+          throw std::runtime_error("mutiny");
+        });
+        Status main = co_await wait_for_the_stop(&count);
+        co_return main;
+      }(*runtime, stopped))),
+      std::runtime_error);
+  EXPECT_EQ(stopped, 1);
+}
+
+TEST(RuntimeStopTest, AnErrorOfMainIsTheResult) {
+  const Watchdog watchdog;
+  const auto runtime = make_runtime({.reactor_count = 2});
+
+  const Status ended = runtime->run(
+      []() -> Task<Status> { co_return make_status(StatusCode::kAborted, "no wind"); }());
+
+  EXPECT_EQ(ended.code(), StatusCode::kAborted);
+}
+
+TEST(RuntimeStopTest, AnotherThreadMayAskForTheStop) {
+  const Watchdog watchdog;
+  const auto runtime = make_runtime({.reactor_count = 2});
+  std::atomic<int> stopped{0};
+  std::thread asker([&runtime] { runtime->request_stop(); });
+
+  const Status ended = runtime->run(wait_for_the_stop(&stopped));
+  asker.join();
+
+  EXPECT_EQ(ended.code(), StatusCode::kCancelled) << ended;
+  EXPECT_EQ(stopped, 1);
+}
+
+TEST(RuntimeStopTest, AStopOfOneReactorIsAStopOfAll) {
+  const Watchdog watchdog;
+  const auto runtime = make_runtime({.reactor_count = 2});
+  std::atomic<int> stopped{0};
+
+  const Status ended = runtime->run([](Runtime& all, std::atomic<int>& count) -> Task<Status> {
+    all.post(1, [] { Reactor::current().request_stop(); });
+    Status main = co_await wait_for_the_stop(&count);
+    co_return main;
+  }(*runtime, stopped));
+
+  EXPECT_EQ(ended.code(), StatusCode::kCancelled);
+}
+
+Task<Status> spawn_when_stopped(Runtime* runtime, std::atomic<int>* spawned) {
+  co_await sleep_until(kNever);
+  runtime->spawn_on(
+      0,
+      [](std::atomic<int>* count) -> Task<void> {
+        ++*count;
+        co_return;
+      },
+      spawned);
+  co_return absl::OkStatus();
+}
+
+TEST(RuntimeStopTest, NothingIsStartedOnceItStops) {
+  const Watchdog watchdog;
+  const auto runtime = make_runtime({.reactor_count = 2});
+  std::atomic<int> spawned{0};
+  runtime->spawn_on(1, spawn_when_stopped, runtime.get(), &spawned);
+
+  const Status ended = runtime->run([]() -> Task<Status> { co_return absl::OkStatus(); }());
+
+  EXPECT_TRUE(ended.ok()) << ended;
+  EXPECT_EQ(spawned, 0);
+}
+
+// Reactor 0 has no task left when reactor 1 still needs it.
+TEST(RuntimeStopTest, AReactorIsThereUntilTheLastTaskOfAllHasEnded) {
+  const Watchdog watchdog;
+  const auto runtime = make_runtime({.reactor_count = 2});
+  SharedChannel<int> started(1);
+
+  const Status ended = runtime->run([](Runtime& all, SharedChannel<int>& channel) -> Task<Status> {
+    all.spawn_on(
+        1,
+        [](Runtime* runtime_of, SharedChannel<int>* signal) -> Task<void> {
+          bool sent = co_await signal->send(1);
+          EXPECT_TRUE(sent);
+          co_await sleep_until(kNever);
+          std::atomic<bool> answered{false};
+          runtime_of->post(0, [&answered] { answered = true; });
+          while (!answered) co_await coro::yield();
+        },
+        &all, &channel);
+    co_await count_down(channel, 1);
+    co_return absl::OkStatus();
+  }(*runtime, started));
+
+  EXPECT_TRUE(ended.ok()) << ended;
+}
+
+// What a task that ignores the stop waits for, and what the runtime said of it.
+struct Stubborn {
+  std::atomic<bool> let_go{false};
+  std::mutex mutex;
+  std::optional<LateStop> late;
+
+  RuntimeOptions options() {
+    return {.reactor_count = 2,
+            .stop_limit = std::chrono::milliseconds(1),
+            .on_late = [this](const LateStop& said) {
+              {
+                const std::lock_guard lock(mutex);
+                late = said;
+              }
+              let_go = true;
+            }};
+  }
+};
+
+Task<void> ignore_the_stop(Stubborn* stubborn, SharedChannel<int>* started) {
+  bool sent = co_await started->send(1);
+  EXPECT_TRUE(sent);
+  while (!stubborn->let_go) co_await coro::yield();
+}
+
+Task<Status> start_on_1(Runtime& runtime, Task<void> (*function)(Stubborn*, SharedChannel<int>*),
+                        Stubborn& stubborn, SharedChannel<int>& started) {
+  runtime.spawn_on(1, function, &stubborn, &started);
+  co_await count_down(started, 1);
+  co_return absl::OkStatus();
+}
+
+TEST(RuntimeStopTest, TasksThatIgnoreTheStopAreCountedAndWaitedFor) {
+  const Watchdog watchdog;
+  Stubborn stubborn;
+  const auto runtime = make_runtime(stubborn.options());
+  SharedChannel<int> started(1);
+
+  const Status ended = runtime->run(start_on_1(*runtime, ignore_the_stop, stubborn, started));
+
+  EXPECT_EQ(ended.code(), StatusCode::kDeadlineExceeded);
+  EXPECT_EQ(ended.message(), "runtime: 0.001 s after the stop: reactor 1 still runs 1 task");
+  ASSERT_TRUE(stubborn.late.has_value());
+  ASSERT_EQ(stubborn.late->reactors.size(), 1U);
+  EXPECT_EQ(stubborn.late->reactors[0].task_count, 1U);
+  EXPECT_FALSE(stubborn.late->reactors[0].blocked);
+#if WHARF_TASK_TRACE
+  EXPECT_NE(stubborn.late->reactors[0].tasks.find("ignore_the_stop"), std::string::npos)
+      << stubborn.late->reactors[0].tasks;
+#endif
+}
+
+Task<void> block_the_thread(Stubborn* stubborn, SharedChannel<int>* started) {
+  bool sent = co_await started->send(1);
+  EXPECT_TRUE(sent);
+  while (!stubborn->let_go) std::this_thread::yield();
+}
+
+TEST(RuntimeStopTest, ATaskThatBlocksItsThreadIsToldFromOneThatIgnoresTheStop) {
+  const Watchdog watchdog;
+  Stubborn stubborn;
+  const auto runtime = make_runtime(stubborn.options());
+  SharedChannel<int> started(1);
+
+  const Status ended = runtime->run(start_on_1(*runtime, block_the_thread, stubborn, started));
+
+  EXPECT_EQ(ended.message(), "runtime: 0.001 s after the stop: reactor 1 is blocked by a task");
+}
+
+TEST(RuntimeStopTest, AnErrorIsMoreThanALateStop) {
+  const Watchdog watchdog;
+  Stubborn stubborn;
+  const auto runtime = make_runtime(stubborn.options());
+  SharedChannel<int> started(1);
+
+  const Status ended =
+      runtime->run([](Runtime& all, Stubborn& keeper, SharedChannel<int>& channel) -> Task<Status> {
+        Status ok = co_await start_on_1(all, ignore_the_stop, keeper, channel);
+        EXPECT_TRUE(ok.ok());
+        co_return make_status(StatusCode::kAborted, "no wind");
+      }(*runtime, stubborn, started));
+
+  EXPECT_EQ(ended.code(), StatusCode::kAborted) << ended;
+}
+
+TEST(RuntimeStopTest, TheReportIsOneLine) {
+  const LateStop late{.waited = std::chrono::seconds(2),
+                      .reactors = {{.reactor_index = 1, .task_count = 3, .blocked = false},
+                                   {.reactor_index = 2, .task_count = 1, .blocked = true}}};
+
+  EXPECT_EQ(late.to_string(),
+            "2 s after the stop: reactor 1 still runs 3 tasks; reactor 2 is blocked by a task");
+}
+
+}  // namespace
+}  // namespace wharf::runtime
