@@ -18,6 +18,8 @@ std::vector<Entry> socket_entries();        // a bare socket, blocking and in io
 std::vector<Entry> fd_entries();            // descriptors through a bare socket
 std::vector<Entry> memory_entries();        // one cache line to and fro; copying
 std::vector<Entry> record_entries();        // wharf's ring of records, without a port
+std::vector<Entry> record_asleep_entries();  // the same with bells
+std::vector<Entry> block_entries();         // wharf's ring and arena, without a port
 std::vector<Entry> uring_echo_entries();    // a TCP server on io_uring
 
 }  // namespace wharf::perf
