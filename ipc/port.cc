@@ -57,6 +57,7 @@ coro::Task<StatusOr<Call>> Port::start_call(Message request, CallOptions options
   shm::Ref<detail::Link> link = link_;
   shm::Ref<detail::CallState> state(new detail::CallState(link, options.deadline_ns, options.more));
   if (options.deadline_ns != 0) request.set_deadline_ns(options.deadline_ns);
+  request.set_deadline_ns(link->call_deadline_ns(request.deadline_ns()));
   detail::Outgoing outgoing{.message = std::move(request)};
   if (options.more) outgoing.flags = shm::kFlagMore;
   Status sent = co_await send_outgoing(std::move(link), std::move(outgoing), options.deadline_ns, state.get());

@@ -36,7 +36,7 @@
 namespace wharf::ipc {
 
 struct CallOptions {
-  std::int64_t deadline_ns = 0;  // of the whole call, on the reactor's clock; travels with the request; 0: none
+  std::int64_t deadline_ns = 0;  // of the whole call, on the reactor's clock; 0: none. Travels as that of call()
   bool more = false;             // the request has further parts
 };
 
@@ -83,13 +83,15 @@ class Port {
     return {link_, {.message = std::move(message)}, options.deadline_ns};
   }
 
-  // Sends a request and waits for its reply. Its deadline travels with the message.
+  // Sends a request and waits for its reply. Its deadline travels with the message: the earliest of `options`, or else the
+  // message's own, and the time that this task was given (runtime/timeout.h).
   //
   // Errors:    as send(); and what the peer answered with reply_error(); Aborted if it dropped the request. After a
   //            deadline or a stop the request is taken back if the peer has not looked at it; otherwise it may be served
   //            or not, and a late reply is dropped. FailedPrecondition if the reply has several parts.
   CallAwaiter call(Message request, WaitOptions options = {}) {
     if (options.deadline_ns != 0) request.set_deadline_ns(options.deadline_ns);
+    request.set_deadline_ns(link_->call_deadline_ns(request.deadline_ns()));
     return {link_, std::move(request), options.deadline_ns};
   }
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "wharf/runtime/reactor.h"
+#include "wharf/runtime/timeout.h"
 #include "wharf/shm/format.h"
 #include "wharf/tests/ipc/descriptors.h"
 #include "wharf/tests/ipc/peers/basic.h"
@@ -98,6 +99,38 @@ coro::Task<void> send_header(ipc::Port& port, PeerEnd& /*peer*/) {
   CO_ASSERT_OK(reply.status());
   EXPECT_EQ(value_of<Description>(reply->to_string()).deadline_ns, soon_ns) << "a call's budget travels";
 }
+
+// What a task that was given until `soon_ns` asks, and with which deadlines it arrives.
+coro::Task<Status> ask_in_time(ipc::Port& port, std::int64_t soon_ns) {
+  const auto arrives_with = [](const ipc::Message& reply) {
+    return value_of<Description>(reply.to_string()).deadline_ns;
+  };
+  auto reply = co_await port.call(ipc::Message("1"));
+  if (!reply.ok()) co_return reply.status();
+  EXPECT_EQ(arrives_with(*reply), soon_ns);
+
+  reply = co_await port.call(ipc::Message("2"), {.deadline_ns = soon_ns + 1});
+  if (!reply.ok()) co_return reply.status();
+  EXPECT_EQ(arrives_with(*reply), soon_ns) << "its own is later";
+
+  reply = co_await port.call(ipc::Message("3"), {.deadline_ns = soon_ns - 1});
+  if (!reply.ok()) co_return reply.status();
+  EXPECT_EQ(arrives_with(*reply), soon_ns - 1) << "its own is earlier";
+
+  auto call = co_await port.start_call(ipc::Message("4"));
+  if (!call.ok()) co_return call.status();
+  reply = co_await call->next_reply();
+  if (!reply.ok()) co_return reply.status();
+  EXPECT_EQ(arrives_with(*reply), soon_ns);
+  co_return absl::OkStatus();
+}
+
+coro::Task<void> send_in_time(ipc::Port& port, PeerEnd& /*peer*/) {
+  const std::int64_t soon_ns = runtime::Reactor::current().now_ns() + 1'000'000'000'000;
+  CO_ASSERT_OK(co_await runtime::with_deadline(soon_ns, ask_in_time(port, soon_ns)));
+}
+
+TEST_P(PlaceRowTest, S3_TheTimeThatATaskWasGivenTravelsWithItsCalls) { run(setup("describe"), send_in_time); }
 
 TEST_P(PlaceRowTest, S3_TypeAndDeadlineTravelInTheHeader) { run(setup("describe"), send_header); }
 
