@@ -1,4 +1,5 @@
-// counted LOAD PLACE COUNT: runs a load of loads.h over a link, and prints as JSON what each side did for it.
+// counted LOAD PLACE COUNT: runs a load of loads.h over a link, and prints as JSON what each side did for it; or one of
+// task_loads.h, which have no link and are inside alone.
 // counted build: prints what instructions depend on beside the source.
 //
 // PLACE: inside  both ends in this process and on one reactor, which is never idle: the same instructions every time
@@ -23,6 +24,7 @@
 #include "wharf/runtime/poller.h"
 #include "wharf/runtime/reactor.h"
 #include "wharf/tests/counts/loads.h"
+#include "wharf/tests/counts/task_loads.h"
 #include "wharf/tests/counts/traced.h"
 #include "wharf/tests/ipc/processes.h"
 
@@ -72,6 +74,12 @@ coro::Task<void> run_inside(Load load, std::uint64_t count) {
   print("client", asked, -1);
   std::printf(", ");
   print("server", served, -1);
+}
+
+coro::Task<void> run_task(TaskLoad load, std::uint64_t count) {
+  const Busy busy;
+  const Tally done = co_await run_task_load(load, count);
+  print("task", done, -1);
 }
 
 // Between two.
@@ -131,17 +139,22 @@ void run_between_two(Place place, Load load, std::uint64_t count) {
 
 int run(std::string_view load_name, std::string_view place, std::uint64_t count) {
   const Load load = load_of(load_name);
+  const TaskLoad task_load = task_load_of(load_name);
   const bool inside = place == "inside";
   const bool awake = place == "awake";
-  if (load == Load{} || count == 0 || !(inside || awake || place == "asleep" || place == "traced")) {
-    std::fprintf(stderr, "usage: counted %s inside|awake|asleep|traced COUNT\n", kLoadNames);
+  const bool known = task_load != nullptr ? inside : load != Load{} && (inside || awake || place == "asleep" || place == "traced");
+  if (!known || count == 0) {
+    std::fprintf(stderr, "usage: counted %s inside|awake|asleep|traced COUNT\n       counted %s inside COUNT\n", kLoadNames,
+                 kTaskLoadNames);
     return 2;
   }
   if (awake && allowed_cpus().size() < 2) return kTooFewProcessors;
   ::alarm(kSecondsMax);
   std::printf("{");
   std::fflush(stdout);
-  if (inside) {
+  if (task_load != nullptr) {
+    make_reactor(true)->run(run_task(task_load, count));
+  } else if (inside) {
     make_reactor(true)->run(run_inside(load, count));
   } else {
     run_between_two({.awake = awake, .traced = awake || place == "traced"}, load, count);

@@ -53,7 +53,7 @@ def costs_of(sides):
     added = {name: sum(side[name] for side in sides.values()) for name in PER_MESSAGE}
     added["system_calls"] = sum(map(calls_of, sides.values()))
     costs = {f"{name}_per_message": total / messages for name, total in added.items()}
-    costs["enters_per_turn"] = max(side["enters"] / side["turns"] for side in sides.values())
+    costs["enters_per_turn"] = max(side["enters"] / max(side["turns"], 1) for side in sides.values())
     return costs
 
 
