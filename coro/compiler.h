@@ -25,8 +25,14 @@
 #endif
 
 // LLVM 47179: clang may keep the address of a thread_local across a suspension, after which another thread may run the
-// coroutine. Every thread_local of ours is read through a function with this attribute.
+// coroutine. Every thread_local of ours is read through a function that is not inlined, in g++ too unless its address is
+// taken anew at each resumption: g++ makes a function of each coroutine, which knows nothing of its last call.
 #define WHARF_NOINLINE __attribute__((noinline))
+#ifdef __clang__
+#define WHARF_USES_THREAD_LOCAL WHARF_NOINLINE
+#else
+#define WHARF_USES_THREAD_LOCAL
+#endif
 
 // LLVM 56301, 65018, 72006 (fixed in 19): the frame may be written after await_suspend published it.
 #if defined(__clang__) && __clang_major__ < 19

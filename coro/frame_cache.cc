@@ -1,6 +1,5 @@
 #include "wharf/coro/frame_cache.h"
 
-#include <array>
 #include <atomic>
 #include <new>
 
@@ -11,14 +10,7 @@
 namespace wharf::coro {
 namespace {
 
-constexpr std::size_t kClassCount = kFrameBytesMax / kFrameClassBytes;
-
-// A frame that waits for its next use. It says how many lie below it, so that no counter is written for each frame: a
-// number that is read and written twice for each await is what the processor waits for.
-struct FreeFrame {
-  FreeFrame* next;
-  std::uint32_t count;  // of these, with this one
-};
+using Lists = detail::FrameLists;
 
 // Where the memory comes from: null is operator new.
 constexpr std::size_t kFrameAlignment = __STDCPP_DEFAULT_NEW_ALIGNMENT__;
@@ -43,115 +35,69 @@ void give_memory_back(void* frame, std::size_t bytes) noexcept {
   }
 }
 
-constexpr std::size_t class_of(std::size_t bytes) noexcept {
-  return (bytes - 1) / kFrameClassBytes;
-}
 constexpr std::size_t bytes_of(std::size_t frame_class) noexcept {
   return (frame_class + 1) * kFrameClassBytes;
 }
-constexpr bool is_cached(std::size_t bytes) noexcept {
-  return !WHARF_SANITIZED && bytes <= kFrameBytesMax;
+// What a frame of `bytes` takes.
+constexpr std::size_t rounded(std::size_t bytes) noexcept {
+  return Lists::keeps(bytes) ? bytes_of(Lists::class_of(bytes)) : bytes;
 }
 
-std::uint32_t count_of(const FreeFrame* first) noexcept {
-  return first != nullptr ? first->count : 0;
-}
+WHARF_NOINLINE Lists& lists() noexcept { return detail::this_thread_frames; }
 
-// Constant-initialised, and without a destructor, so that a thread reaches it without asking whether it is there.
-struct Cache {
-  std::array<FreeFrame*, kClassCount> first{};  // of each class
-  std::uint32_t count_max =
-      0;  // of each class; 0 before the thread's first frame comes back, and when it ends
-  bool closed = false;  // the thread is ending: what comes back late is freed at once
-  std::uint64_t allocated = 0;
-  std::uint64_t freed = 0;
-  std::uint64_t from_malloc = 0;
-
-  void trim() noexcept {
-    for (std::size_t i = 0; i < kClassCount; ++i) {
-      while (FreeFrame* frame = first[i]) {
-        first[i] = frame->next;
-        give_memory_back(frame, bytes_of(i));
-      }
+void trim(Lists& here) noexcept {
+  for (std::size_t i = 0; i < here.first.size(); ++i) {
+    while (detail::FreeFrame* frame = here.first[i]) {
+      here.first[i] = frame->next;
+      give_memory_back(frame, bytes_of(i));
     }
   }
-};
-
-constinit thread_local Cache this_cache;
-
-// For whoever may be inlined into a coroutine: see WHARF_NOINLINE.
-WHARF_NOINLINE Cache& cache() noexcept { return this_cache; }
+}
 
 // Frees at the thread's end what it keeps.
 struct Closer {
   ~Closer() {
-    Cache& here = cache();
+    Lists& here = lists();
     here.closed = true;
     here.count_max = 0;
-    here.trim();
+    trim(here);
   }
 };
 
-WHARF_NOINLINE void* make_frame(std::size_t bytes) {
-  void* const memory = take_memory(is_cached(bytes) ? bytes_of(class_of(bytes)) : bytes);
-  ++cache().from_malloc;
+}  // namespace
+
+constinit thread_local Lists detail::this_thread_frames;
+
+WHARF_NOINLINE void* detail::make_frame(std::size_t bytes) {
+  void* const memory = take_memory(rounded(bytes));
+  FrameLists& here = lists();
+  ++here.from_malloc;
+  ++here.allocated;
   return memory;
 }
 
-void keep(Cache& here, void* frame, std::size_t bytes) noexcept {
-  FreeFrame*& first = here.first[class_of(bytes)];
-  first = ::new (frame) FreeFrame{first, count_of(first) + 1};
-}
-
-// The first frame of a thread, one too many, and one that is too large.
-WHARF_NOINLINE void free_rarely(void* frame, std::size_t bytes) noexcept {
-  Cache& here = cache();
+WHARF_NOINLINE void detail::free_rarely(void* frame, std::size_t bytes) noexcept {
+  FrameLists& here = lists();
   if (here.count_max == 0 && !here.closed) {
     static thread_local const Closer closer;
     static_cast<void>(&closer);
     here.count_max = kFramesCachedMax;
   }
-  if (is_cached(bytes) && count_of(here.first[class_of(bytes)]) < here.count_max) {
-    keep(here, frame, bytes);
-  } else {
-    give_memory_back(frame, is_cached(bytes) ? bytes_of(class_of(bytes)) : bytes);
-  }
-}
-
-}  // namespace
-
-WHARF_NOINLINE void* allocate_frame(std::size_t bytes) {
-  Cache& here = this_cache;
-  if (is_cached(bytes)) {
-    FreeFrame*& first = here.first[class_of(bytes)];
-    if (FreeFrame* frame = first; frame != nullptr) {
-      first = frame->next;
-      ++here.allocated;
-      return frame;
-    }
-  }
-  void* const memory = make_frame(bytes);
-  ++here.allocated;
-  return memory;
-}
-
-WHARF_NOINLINE void free_frame(void* frame, std::size_t bytes) noexcept {
-  Cache& here = this_cache;
+  if (FrameLists::keeps(bytes) && here.put(frame, bytes)) return;
   ++here.freed;
-  if (!is_cached(bytes) || count_of(here.first[class_of(bytes)]) >= here.count_max)
-    return free_rarely(frame, bytes);
-  keep(here, frame, bytes);
+  give_memory_back(frame, rounded(bytes));
 }
 
 FrameCounters frame_counters() noexcept {
-  const Cache& here = cache();
+  const Lists& here = lists();
   FrameCounters counters{here.allocated, here.freed, here.from_malloc, 0};
-  for (std::size_t i = 0; i < kClassCount; ++i)
-    counters.cached_bytes += count_of(here.first[i]) * bytes_of(i);
+  for (std::size_t i = 0; i < here.first.size(); ++i) {
+    counters.cached_bytes += Lists::count_of(here.first[i]) * bytes_of(i);
+  }
   return counters;
 }
 
-void trim_frame_cache() noexcept { cache().trim(); }
+void trim_frame_cache() noexcept { trim(lists()); }
 
 void set_frame_memory(std::pmr::memory_resource& memory) noexcept {
   if (frame_memory.load(std::memory_order_relaxed) != nullptr) {

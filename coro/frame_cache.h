@@ -9,11 +9,14 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "wharf/coro/compiler.h"
+#include "wharf/coro/detail/frame_lists.h"
+
 namespace wharf::coro {
 
-inline constexpr std::size_t kFrameClassBytes = 64;        // the size classes are its multiples
-inline constexpr std::size_t kFrameBytesMax = 2048;        // larger frames go to malloc
-inline constexpr std::uint32_t kFramesCachedMax = 1024;    // per class and thread; beyond it frames are freed
+inline constexpr std::size_t kFrameClassBytes = detail::kFrameListBytes;   // the size classes are its multiples
+inline constexpr std::size_t kFrameBytesMax = detail::kFrameListBytesMax;  // larger frames go to malloc
+inline constexpr std::uint32_t kFramesCachedMax = 1024;  // per class and thread; beyond it frames are freed
 
 // Counters of the calling thread since it started.
 struct FrameCounters {
@@ -24,8 +27,16 @@ struct FrameCounters {
 };
 
 // Errors: throws std::bad_alloc, as operator new does; the task's caller sees it at the call, before anything ran.
-[[nodiscard]] void* allocate_frame(std::size_t bytes);
-void free_frame(void* frame, std::size_t bytes) noexcept;
+[[nodiscard]] WHARF_USES_THREAD_LOCAL inline void* allocate_frame(std::size_t bytes) {
+  if (detail::FrameLists::keeps(bytes)) {
+    if (void* frame = detail::this_thread_frames.take(bytes)) return frame;
+  }
+  return detail::make_frame(bytes);
+}
+WHARF_USES_THREAD_LOCAL inline void free_frame(void* frame, std::size_t bytes) noexcept {
+  if (detail::FrameLists::keeps(bytes) && detail::this_thread_frames.put(frame, bytes)) return;
+  detail::free_rarely(frame, bytes);
+}
 
 FrameCounters frame_counters() noexcept;
 
