@@ -2,7 +2,7 @@
 // Method:   One thread, one ring. 64 bytes go through a Unix socket pair to an echo and back: four operations, each made when
 //           the one before it in its own coroutine has ended. Both ends are this thread's.
 // Floor:    The same operations in the same order in bare liburing: a callback for each end, no task, no error text.
-// Reading:  Wharf within 1.10x of the floor, and faster than Asio (asio.cc).
+// Reading:  Wharf within 1.10x of the floor, and faster than Asio (echo_asio.cc).
 #include "wharf/perf/runtime/echo.h"
 
 #include <liburing.h>
