@@ -17,13 +17,12 @@ std::string duration_text(std::int64_t duration_ns) {
     const char* name;
   };
   static constexpr std::array<Unit, 3> kUnits = {{{1e9, "s"}, {1e6, "ms"}, {1e3, "us"}}};
-  const auto ns = static_cast<double>(duration_ns);
   for (const Unit& unit : kUnits) {
-    if (ns < unit.ns) continue;
+    const double count = static_cast<double>(duration_ns) / unit.ns;
+    if (count < 0.9995) continue;  // what would be 1000 of the next smaller unit is 1 of this
     std::array<char, 32> text{};
-    std::snprintf(text.data(), text.size(), "%.3g %s", ns / unit.ns, unit.name);
     // %.3g writes 1500 s as 1.5e+03.
-    if (ns / unit.ns >= 1000) std::snprintf(text.data(), text.size(), "%.0f %s", ns / unit.ns, unit.name);
+    std::snprintf(text.data(), text.size(), count < 999.5 ? "%.3g %s" : "%.0f %s", count, unit.name);
     return text.data();
   }
   return "0 us";
@@ -122,8 +121,10 @@ class TaskDump {
     write_tasks_of(chain.back(), frame_depth);
   }
 
-  static const Frame* child_of(const Frame& frame) noexcept {
-    return frame.trace.wait == &detail::kChildWait ? static_cast<const Frame*>(frame.trace.awaiter) : nullptr;
+  // The frame that this one awaits. One that is ready awaits nothing any more: its child has ended.
+  const Frame* child_of(const Frame& frame) const noexcept {
+    if (frame.trace.wait != &detail::kChildWait || ready_.contains(&frame)) return nullptr;
+    return static_cast<const Frame*>(frame.trace.awaiter);
   }
 
   void write_state(const Frame& frame) {
