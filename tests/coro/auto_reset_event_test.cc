@@ -79,53 +79,5 @@ TEST(AutoResetEventTest, ResetForgetsWhatWasSet) {
   EXPECT_FALSE(event.try_wait());
 }
 
-TEST(AutoResetEventTest, AWaitStoppedBeforeItStartsReturnsFalse) {
-  Loop loop;
-  AutoResetEvent event;
-  loop.stop();
-
-  EXPECT_FALSE(loop.run(wait(event)));
-}
-
-TEST(AutoResetEventTest, AStoppedWaitThatNeedNotWaitStillSucceeds) {
-  Loop loop;
-  AutoResetEvent event(true);
-  loop.stop();
-
-  EXPECT_TRUE(loop.run(wait(event)));
-}
-
-TEST(AutoResetEventTest, AWaitStoppedWhileItWaitsConsumesNothing) {
-  Loop loop;
-  Loop other;
-  AutoResetEvent event;
-  auto stopped = loop.start(wait(event));
-  auto waits_on = other.start(wait(event));
-  loop.run_ready();
-  other.run_ready();
-
-  loop.stop();
-  event.set();
-  loop.run_ready();
-  other.run_ready();
-
-  EXPECT_FALSE(stopped.take());
-  EXPECT_TRUE(waits_on.take());
-}
-
-TEST(AutoResetEventTest, AStopInTheTurnAfterSetComesTooLate) {
-  Loop loop;
-  AutoResetEvent event;
-  auto waiting = loop.start(wait(event));
-  loop.run_ready();
-
-  event.set();
-  loop.stop();
-  loop.run_ready();
-
-  EXPECT_TRUE(waiting.take());
-  EXPECT_FALSE(event.is_set());
-}
-
 }  // namespace
 }  // namespace wharf::coro

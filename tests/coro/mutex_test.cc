@@ -49,18 +49,6 @@ TEST(MutexTest, OneTaskAtATimeHoldsItInTheOrderOfAsking) {
   EXPECT_FALSE(mutex.locked());
 }
 
-TEST(MutexTest, AFreeOneDoesNotSuspend) {
-  Loop loop;
-  Mutex mutex;
-  Event release;
-  release.set();
-  std::vector<int> log;
-  auto holder = loop.start(hold(mutex, release, log, 1));
-
-  EXPECT_EQ(loop.run_ready(), 1U);
-  EXPECT_TRUE(holder.done());
-}
-
 TEST(MutexTest, NobodyOvertakesTheOneThatItWasHandedTo) {
   Loop loop;
   Mutex mutex;
@@ -143,74 +131,6 @@ TEST(MutexTest, WhatItGuardsIsSeenWholeAcrossSuspensions) {
 
   EXPECT_EQ(most, 1);
   EXPECT_EQ(turns, 150);
-}
-
-TEST(MutexTest, ALockStoppedBeforeItWaitsIsEmpty) {
-  Loop loop;
-  Mutex mutex;
-  Event never;
-  std::vector<int> log;
-  auto held = mutex.try_lock();
-  loop.stop();
-
-  loop.run(hold(mutex, never, log, 1));
-
-  EXPECT_EQ(log, std::vector<int>{-1});
-  EXPECT_TRUE(mutex.locked());
-}
-
-TEST(MutexTest, AStoppedLockThatNeedNotWaitStillSucceeds) {
-  Loop loop;
-  Mutex mutex;
-  Event release;
-  release.set();
-  std::vector<int> log;
-  loop.stop();
-
-  loop.run(hold(mutex, release, log, 1));
-
-  EXPECT_EQ(log, std::vector<int>{1});
-  EXPECT_FALSE(mutex.locked());
-}
-
-TEST(MutexTest, ALockStoppedWhileItWaitsIsEmptyAndTheNextHasItsTurn) {
-  Loop loop;
-  Loop other;
-  Mutex mutex;
-  Event release;
-  release.set();
-  std::vector<int> log;
-  auto held = mutex.try_lock();
-  auto stopped = loop.start(hold(mutex, release, log, 1));
-  auto next = other.start(hold(mutex, release, log, 2));
-  loop.run_ready();
-  other.run_ready();
-
-  loop.stop();
-  loop.run_ready();
-  held.unlock();
-  other.run_ready();
-
-  EXPECT_EQ(log, (std::vector<int>{-1, 2}));
-  EXPECT_FALSE(mutex.locked());
-}
-
-TEST(MutexTest, OneThatWasHandedItBeforeTheStopHoldsIt) {
-  Loop loop;
-  Mutex mutex;
-  Event release;
-  release.set();
-  std::vector<int> log;
-  auto held = mutex.try_lock();
-  auto waiting = loop.start(hold(mutex, release, log, 1));
-  loop.run_ready();
-
-  held.unlock();
-  loop.stop();
-  loop.run_ready();
-
-  EXPECT_EQ(log, std::vector<int>{1});
-  EXPECT_FALSE(mutex.locked());
 }
 
 TEST(MutexDeathTest, OneThatIsDestroyedWhileItIsLockedAborts) {

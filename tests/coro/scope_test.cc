@@ -5,12 +5,12 @@
 #include <memory>
 #include <stdexcept>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>
 
 #include "wharf/coro/event.h"
+#include "wharf/tests/coro/children.h"
 #include "wharf/tests/support/coro_test.h"
 
 namespace wharf::coro {
@@ -18,16 +18,8 @@ namespace {
 
 using test::Counted;
 using test::Loop;
-
-Task<void> waits(Event& event, std::vector<std::string>& log, std::string name) {
-  const bool set = co_await event.wait();
-  log.push_back(name + (set ? " set" : " stopped"));
-}
-
-Task<void> throws(std::string what) {
-  throw std::runtime_error(what);
-  co_return;
-}
+using test::throws;
+using test::waits;
 
 // What join() of `scope` throws; empty if nothing.
 Task<std::string> join_error(Scope& scope) {

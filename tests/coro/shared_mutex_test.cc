@@ -112,34 +112,6 @@ TEST(SharedMutexTest, AMovedLockUnlocksOnce) {
   EXPECT_TRUE(mutex.try_lock());
 }
 
-TEST(SharedMutexTest, LocksStoppedBeforeTheyWaitAreEmpty) {
-  Loop loop;
-  SharedMutex mutex;
-  Event never;
-  Log log;
-  auto writing = mutex.try_lock();
-  loop.stop();
-
-  loop.run(read(mutex, never, log, "r"));
-  loop.run(write(mutex, never, log, "w"));
-
-  EXPECT_EQ(log, (Log{"r stopped", "w stopped"}));
-}
-
-TEST(SharedMutexTest, StoppedLocksThatNeedNotWaitStillSucceed) {
-  Loop loop;
-  SharedMutex mutex;
-  Event release;
-  release.set();
-  Log log;
-  loop.stop();
-
-  loop.run(read(mutex, release, log, "r"));
-  loop.run(write(mutex, release, log, "w"));
-
-  EXPECT_EQ(log, (Log{"r reads", "w writes"}));
-}
-
 TEST(SharedMutexTest, AWriterStoppedWhileItWaitsLetsTheReadersBehindItGo) {
   Loop loop;
   Loop other;
@@ -160,42 +132,6 @@ TEST(SharedMutexTest, AWriterStoppedWhileItWaitsLetsTheReadersBehindItGo) {
 
   EXPECT_EQ(log, (Log{"writer stopped", "reader reads"}));
   EXPECT_EQ(mutex.reader_count(), 1U);
-}
-
-TEST(SharedMutexTest, AReaderStoppedWhileItWaitsHoldsNothing) {
-  Loop loop;
-  SharedMutex mutex;
-  Event never;
-  Log log;
-  auto writing = mutex.try_lock();
-  auto reader = loop.start(read(mutex, never, log, "reader"));
-  loop.run_ready();
-
-  loop.stop();
-  loop.run_ready();
-  writing.unlock();
-
-  EXPECT_EQ(log, Log{"reader stopped"});
-  EXPECT_EQ(mutex.reader_count(), 0U);
-}
-
-TEST(SharedMutexTest, OnesThatWereHandedItBeforeTheStopHoldIt) {
-  Loop loop;
-  SharedMutex mutex;
-  Event release;
-  release.set();
-  Log log;
-  auto writing = mutex.try_lock();
-  auto reader = loop.start(read(mutex, release, log, "r"));
-  auto writer = loop.start(write(mutex, release, log, "w"));
-  loop.run_ready();
-
-  writing.unlock();
-  loop.stop();
-  loop.run_ready();
-
-  EXPECT_EQ(log, (Log{"r reads", "w stopped"}));
-  EXPECT_FALSE(mutex.locked());
 }
 
 TEST(SharedMutexDeathTest, OneThatIsDestroyedWhileItIsLockedAborts) {

@@ -12,22 +12,15 @@
 
 #include "wharf/coro/event.h"
 #include "wharf/coro/scope.h"
+#include "wharf/tests/coro/children.h"
 #include "wharf/tests/support/coro_test.h"
 
 namespace wharf::coro {
 namespace {
 
 using test::Loop;
-
-Task<void> waits(Event& event, std::vector<std::string>& log, std::string name) {
-  const bool set = co_await event.wait();
-  log.push_back(name + (set ? " set" : " stopped"));
-}
-
-Task<void> throws(std::string what) {
-  throw std::runtime_error(what);
-  co_return;
-}
+using test::throws;
+using test::waits;
 
 TEST(WithScopeTest, JoinsWhatItsBodySpawned) {
   Loop loop;
