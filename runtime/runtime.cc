@@ -2,37 +2,17 @@
 
 #include <pthread.h>
 
-#include <csignal>
 #include <cstdio>
 #include <system_error>
 
 #include "wharf/coro/dump.h"
 #include "wharf/runtime/base/check.h"
-#include "wharf/runtime/base/sys.h"
+#include "wharf/runtime/detail/signals_blocked.h"
 
 namespace wharf::runtime {
 namespace {
 
 constexpr std::size_t kThreadNameMax = 15;  // the kernel's
-
-// While it lives, threads that are started have every signal blocked but those that mean a bug, and the profiler's.
-class SignalsBlocked {
- public:
-  SignalsBlocked() noexcept {
-    sigset_t all;
-    sigfillset(&all);
-    for (const int own : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGSYS, SIGPROF}) {
-      sigdelset(&all, own);
-    }
-    sys::thread_sigmask(SIG_SETMASK, &all, &before_);
-  }
-  ~SignalsBlocked() { sys::thread_sigmask(SIG_SETMASK, &before_, nullptr); }
-  SignalsBlocked(const SignalsBlocked&) = delete;
-  SignalsBlocked& operator=(const SignalsBlocked&) = delete;
-
- private:
-  sigset_t before_{};
-};
 
 void name_thread(const std::string& name, std::uint32_t index) {
   const std::string number = "/" + std::to_string(index);
@@ -88,7 +68,7 @@ Runtime::Runtime(RuntimeOptions options) : options_(std::move(options)) {
 Status Runtime::start_threads() {
   Status status = workers_[0]->set_up(options_.reactor);
   if (status.ok()) {
-    const SignalsBlocked blocked;
+    const detail::SignalsBlocked blocked;
     for (std::size_t i = 1; i < workers_.size() && status.ok(); ++i) {
       try {
         threads_.emplace_back([this, &worker = *workers_[i]] { thread_main(worker); });
@@ -204,6 +184,7 @@ void Runtime::request_stop() noexcept {
     if (stop_requested_) return;
     stop_requested_ = true;
     try {
+      const detail::SignalsBlocked blocked;
       watcher_ = std::thread([this] { watch_stop(); });
     } catch (const std::system_error&) {
       // No thread to be had: the stop goes on, and nobody reports that it is late.

@@ -1,14 +1,12 @@
 #include "wharf/runtime/stall_detector.h"
 
-#include <signal.h>
-
 #include <algorithm>
 #include <cstdio>
 #include <utility>
 
 #include "wharf/coro/dump.h"
 #include "wharf/runtime/base/clock.h"
-#include "wharf/runtime/base/sys.h"
+#include "wharf/runtime/detail/signals_blocked.h"
 #include "wharf/runtime/reactor.h"
 
 namespace wharf::runtime {
@@ -16,22 +14,6 @@ namespace {
 
 constexpr std::int64_t kLimitMinNs = 1'000;
 constexpr std::int64_t kPrintPeriodNs = 1'000'000'000;
-
-// While it lives, a thread that is made takes no signal: those belong to threads that expect them.
-class SignalsBlocked {
- public:
-  SignalsBlocked() noexcept {
-    sigset_t all;
-    sigfillset(&all);
-    static_cast<void>(sys::thread_sigmask(SIG_SETMASK, &all, &old_));
-  }
-  ~SignalsBlocked() { static_cast<void>(sys::thread_sigmask(SIG_SETMASK, &old_, nullptr)); }
-  SignalsBlocked(const SignalsBlocked&) = delete;
-  SignalsBlocked& operator=(const SignalsBlocked&) = delete;
-
- private:
-  sigset_t old_{};
-};
 
 }  // namespace
 
@@ -64,7 +46,7 @@ StallDetector::StallDetector(const Reactor& reactor, std::chrono::nanoseconds li
     : reactor_(reactor),
       watch_(std::max<std::int64_t>(limit.count(), kLimitMinNs)),
       report_(std::move(report)) {
-  const SignalsBlocked blocked;
+  const detail::SignalsBlocked blocked;
   thread_ = std::thread([this] { watch(); });
 }
 

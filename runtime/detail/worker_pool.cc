@@ -1,11 +1,10 @@
 #include "wharf/runtime/detail/worker_pool.h"
 
-#include <csignal>
 #include <new>
 #include <system_error>
 
 #include "wharf/runtime/base/check.h"
-#include "wharf/runtime/base/sys.h"
+#include "wharf/runtime/detail/signals_blocked.h"
 
 namespace wharf::runtime::detail {
 
@@ -45,11 +44,7 @@ std::size_t WorkerPool::thread_count() noexcept {
 
 // It counts as idle from here on: the job that it was started for waits in the queue.
 void WorkerPool::start_thread() noexcept {
-  // A signal is for threads that expect one; the new thread inherits the mask.
-  sigset_t all;
-  sigset_t old;
-  sigfillset(&all);
-  sys::thread_sigmask(SIG_SETMASK, &all, &old);
+  const SignalsBlocked blocked;
   try {
     threads_.emplace_back(&WorkerPool::work, this);
     ++idle_count_;
@@ -57,7 +52,6 @@ void WorkerPool::start_thread() noexcept {
     // The threads that there are will do.
   } catch (const std::bad_alloc&) {
   }
-  sys::thread_sigmask(SIG_SETMASK, &old, nullptr);
 }
 
 void WorkerPool::work() noexcept {
