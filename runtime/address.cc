@@ -95,7 +95,12 @@ StatusOr<Address> Address::ip(std::string_view host, std::uint16_t port) {
 }
 
 StatusOr<Address> Address::unix_path(std::string_view path) {
-  if (path.find('\0') != std::string_view::npos) return refused(path, "a zero byte in a path");
+  if (path.find('\0') != std::string_view::npos) {
+    return refused(printable(path), "a zero byte in a path");
+  }
+  if (path.starts_with('@')) {
+    return refused(printable(path), "'@' begins an abstract name; a path begins with ./@");
+  }
   return local(path, 0);
 }
 

@@ -35,7 +35,7 @@ class Address {
   // Errors: InvalidArgument
   static StatusOr<Address> ip(std::string_view host, std::uint16_t port);
   // Units:  1 to 107 bytes of path or name.
-  // Errors: InvalidArgument  too long, empty, or a path that holds a zero byte
+  // Errors: InvalidArgument  too long, empty, or a path that holds a zero byte, or begins with '@': that is ./@...
   static StatusOr<Address> unix_path(std::string_view path);
   static StatusOr<Address> unix_abstract(std::string_view name);
   // 127.0.0.1
@@ -60,11 +60,12 @@ class Address {
   friend bool operator==(const Address& left, const Address& right) noexcept;
 
  private:
+  // The longest one first: {} sets that to zero, and with GCC 15 no byte beyond it.
   union Storage {
+    sockaddr_un local;
     sockaddr any;
     sockaddr_in v4;
     sockaddr_in6 v6;
-    sockaddr_un local;
   };
 
   static StatusOr<Address> local(std::string_view name, std::size_t first);

@@ -1,5 +1,8 @@
 #include "wharf/runtime/address.h"
 
+#include <array>
+#include <cstddef>
+#include <new>
 #include <string>
 #include <string_view>
 
@@ -57,6 +60,21 @@ TEST(AddressTest, NamesOfUnixSocketsHaveAtMost107Bytes) {
   EXPECT_FALSE(Address::unix_path(longest + "x").ok());
   EXPECT_FALSE(Address::unix_abstract(longest + "x").ok());
   EXPECT_FALSE(Address::unix_path("a\0b"sv).ok());
+}
+
+TEST(AddressTest, APathIsNeverTakenForAnAbstractName) {
+  EXPECT_EQ(Address::unix_path("@quay").status().code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ(*Address::parse("unix:./@quay"), *Address::unix_path("./@quay"));
+}
+
+TEST(AddressTest, NoByteOfItIsLeftFromWhatTheMemoryHeldBefore) {
+  alignas(Address) std::array<std::byte, sizeof(Address)> memory;
+  memory.fill(std::byte{0xff});
+
+  const auto* const none = ::new (memory.data()) Address();
+
+  const auto* const bytes = reinterpret_cast<const char*>(none->get());
+  EXPECT_EQ(std::string_view(bytes, sizeof(sockaddr_un)), std::string(sizeof(sockaddr_un), '\0'));
 }
 
 TEST(AddressTest, AnAbstractNameMayHoldAnyByte) {
