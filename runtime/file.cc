@@ -20,6 +20,19 @@ Status about(const std::string& path, const Status& status) {
   return make_status(status.code(), path + ": " + std::string(status.message()));
 }
 
+coro::Task<Status> write_whole(int file, std::uint64_t offset, std::span<const std::byte> bytes,
+                               IoOptions options) {
+  while (!bytes.empty()) {
+    StatusOr<std::size_t> count = co_await runtime::write(file, bytes, offset, options);
+    if (!count.ok()) co_return count.status();
+    if (*count == 0)
+      co_return errno_status(EIO, "write");  // no file system does it; not a loop for ever
+    bytes = bytes.subspan(*count);
+    offset = moved(offset, *count);
+  }
+  co_return absl::OkStatus();
+}
+
 }  // namespace
 
 coro::Task<StatusOr<File>> File::open(std::string path, int open_flags, mode_t mode,
@@ -46,15 +59,7 @@ coro::Task<StatusOr<std::size_t>> File::read_all_at(std::uint64_t offset,
 
 coro::Task<Status> File::write_all_at(std::uint64_t offset, std::span<const std::byte> bytes,
                                       IoOptions options) {
-  while (!bytes.empty()) {
-    StatusOr<std::size_t> count = co_await write_at(offset, bytes, options);
-    if (!count.ok()) co_return count.status();
-    if (*count == 0)
-      co_return errno_status(EIO, "write");  // no file system does it; not a loop for ever
-    bytes = bytes.subspan(*count);
-    offset = moved(offset, *count);
-  }
-  co_return absl::OkStatus();
+  return write_whole(fd(), offset, bytes, options);
 }
 
 coro::Task<StatusOr<std::uint64_t>> File::size_bytes(IoOptions options) {
@@ -74,11 +79,12 @@ coro::Task<StatusOr<std::string>> read_file(std::string path, std::size_t bytes_
   if (!file.ok()) co_return file.status();
   StatusOr<std::uint64_t> size = co_await file->size_bytes(options);
   if (!size.ok()) co_return about(path, size.status());
-  std::string text(std::min<std::uint64_t>(bytes_max, *size != 0 ? *size : kFirstReadBytes), '\0');
+  // Always with room for one byte more than there should be, which tells the end.
+  std::string text(std::min<std::uint64_t>(bytes_max, *size != 0 ? *size : kFirstReadBytes) + 1,
+                   '\0');
   std::size_t done = 0;
   for (;;) {
-    // One byte more than there should be tells the end.
-    if (done == text.size()) text.resize(std::min(bytes_max, done + done / 2 + 1) + 1);
+    if (done == text.size()) text.resize(std::min(bytes_max, done + done / 2) + 1);
     const std::span<char> rest(text.data() + done, text.size() - done);
     StatusOr<std::size_t> count =
         co_await file->read_all_at(done, std::as_writable_bytes(rest), options);
@@ -120,13 +126,9 @@ coro::Task<StatusOr<std::uint64_t>> copy_bytes(const File& source, const File& t
         co_await runtime::read(source.fd(), buffer, kCurrentPosition, options);
     if (!count.ok()) co_return count.status();
     if (*count == 0) break;
-    std::span<const std::byte> left = std::span(buffer).first(*count);
-    while (!left.empty()) {
-      StatusOr<std::size_t> written =
-          co_await runtime::write(target.fd(), left, kCurrentPosition, options);
-      if (!written.ok()) co_return written.status();
-      left = left.subspan(*written);
-    }
+    const std::span<const std::byte> piece = std::span(buffer).first(*count);
+    Status written = co_await write_whole(target.fd(), kCurrentPosition, piece, options);
+    if (!written.ok()) co_return written;
     copied += *count;
   }
   co_return copied;

@@ -51,7 +51,8 @@ Task<void> collect(Run& run, UniqueFd pipe, std::string& text, std::size_t bytes
                    IoOptions io) {
   for (;;) {
     const std::size_t done = text.size();
-    text.resize(done + std::min(kStepBytes, bytes_max - done + 1));
+    // One byte more than there may be tells of too much.
+    text.resize(done + std::min(kStepBytes - 1, bytes_max - done) + 1);
     const std::span<char> rest(text.data() + done, text.size() - done);
     StatusOr<std::size_t> count =
         co_await read(pipe.get(), std::as_writable_bytes(rest), kCurrentPosition, io);

@@ -10,13 +10,13 @@
 // A Stream has `read_some(std::span<std::byte>, IoOptions)`, which is awaited and gives StatusOr<std::size_t>, 0 at the end:
 // TcpStream, UnixStream, File.
 //
-// Units:     capacity_bytes: the longest line or piece that read_line, read_until and peek can give.
+// Units:     capacity_bytes: the longest line, with its end, or piece that read_line, read_until and peek can give.
 // Ownership: the stream is borrowed; nobody else reads from it, for the reader is ahead. What a call gives as a view is valid
 //            until the next call.
 // Errors:    the stream's, and those below; what has been read stays in the buffer, so that a call may be repeated.
 // Cancel:    honoured, without loss: see Errors. Of read_exactly into a span larger than the buffer the span's part is lost.
 // Threads:   those of the stream; one call at a time.
-// Cost:      one allocation; a frame for each call.
+// Cost:      one allocation; two frames for a call, and one for each time that it reads more.
 #pragma once
 
 #include <algorithm>
@@ -51,8 +51,11 @@ class Reader {
     if (!end.ok()) co_return end.status();
     if (*end == kNone && empty()) co_return std::optional<std::string_view>();
     std::string_view line = take(*end == kNone ? buffered().size() : *end);
-    if (line.ends_with('\n')) line.remove_suffix(1);
-    if (line.ends_with('\r')) line.remove_suffix(1);
+    if (line.ends_with("\r\n")) {
+      line.remove_suffix(2);
+    } else if (line.ends_with('\n')) {
+      line.remove_suffix(1);
+    }
     co_return std::optional<std::string_view>(line);
   }
 

@@ -12,10 +12,10 @@
 // Errors:    the stream's. How much had been written is then unknown: every later call gives the same error.
 // Cancel:    honoured, and an error like any other.
 // Threads:   those of the stream; one call at a time.
-// Cost:      one allocation; a frame for a call that has to write.
+// Cost:      one allocation; a frame for a call, and two more if it has to write.
 #pragma once
 
-#include <coroutine>
+#include <cerrno>
 #include <cstddef>
 #include <cstring>
 #include <span>
@@ -73,6 +73,7 @@ class Writer {
   coro::Task<Status> write_all(std::span<const std::byte> bytes, IoOptions options) {
     while (!bytes.empty()) {
       StatusOr<std::size_t> count = co_await stream_.write_some(bytes, options);
+      if (count.ok() && *count == 0) count = errno_status(EIO, "write");  // not a loop for ever
       if (!count.ok()) {
         broken_ = count.status();
         co_return broken_;

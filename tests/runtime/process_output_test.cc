@@ -1,28 +1,20 @@
 #include "wharf/runtime/process_output.h"
 
 #include <cerrno>
-#include <optional>
 #include <string>
-#include <utility>
 
 #include <gtest/gtest.h>
 
-#include "wharf/coro/scope.h"
 #include "wharf/tests/runtime/harness.h"
+#include "wharf/tests/runtime/processes.h"
+#include "wharf/tests/runtime/stopped.h"
 
 namespace wharf::runtime {
 namespace {
 
-using coro::Scope;
-using coro::Task;
 using test::Harness;
+using test::shell;
 using Result = StatusOr<ProcessOutput>;
-
-SpawnOptions shell(std::string script) {
-  SpawnOptions options("/bin/sh");
-  options.arguments = {"sh", "-c", std::move(script)};
-  return options;
-}
 
 void expect_no_child() {
   EXPECT_EQ(::waitid(P_ALL, 0, nullptr, WEXITED | WNOHANG), -1);
@@ -67,6 +59,7 @@ TEST(ProcessOutputTest, ExactlyTheLimitIsNotTooMuch) {
 
   EXPECT_EQ(harness.run(run_process(shell("printf 12345"), "", 5))->output, "12345");
   EXPECT_FALSE(harness.run(run_process(shell("printf 123456"), "", 5)).ok());
+  EXPECT_EQ(harness.run(run_process(shell("printf 12345"), "", SIZE_MAX))->output, "12345");
 }
 
 TEST(ProcessOutputTest, ADeadlineKillsTheChild) {
@@ -79,25 +72,11 @@ TEST(ProcessOutputTest, ADeadlineKillsTheChild) {
   expect_no_child();
 }
 
-Task<void> note(std::optional<Result>& result) {
-  Result got = co_await run_process(shell("exec sleep 1000"));
-  result.emplace(std::move(got));
-}
-
-Task<void> stop_it(std::optional<Result>& result) {
-  co_await coro::with_scope([&](Scope& scope) -> Task<void> {
-    scope.spawn(note(result));
-    co_await test::next_turn();
-    scope.cancel();
-  });
-}
-
 TEST(ProcessOutputTest, AStopKillsTheChild) {
   Harness harness;
-  std::optional<Result> result;
-  harness.run(stop_it(result));
 
-  EXPECT_EQ(result->status().code(), StatusCode::kCancelled);
+  EXPECT_EQ(harness.run(test::stopped(run_process(shell("exec sleep 1000")))).status().code(),
+            StatusCode::kCancelled);
   expect_no_child();
 }
 

@@ -9,14 +9,13 @@
 
 #include <gtest/gtest.h>
 
-#include "wharf/coro/scope.h"
 #include "wharf/runtime/stream_socket.h"
 #include "wharf/tests/runtime/harness.h"
+#include "wharf/tests/runtime/stopped.h"
 
 namespace wharf::runtime {
 namespace {
 
-using coro::Scope;
 using coro::Task;
 using test::Harness;
 using test::SocketPair;
@@ -60,6 +59,13 @@ TEST(ReaderTest, LinesComeWithoutTheirEnds) {
 
     EXPECT_EQ(harness.run(all_lines(stream, 16)), "[quay][pier][][][a\rb][last].");
   }
+}
+
+TEST(ReaderTest, ACarriageReturnWithoutALineFeedIsPartOfTheLine) {
+  Harness harness;
+  FakeStream stream{.text = "quay\r"};
+
+  EXPECT_EQ(harness.run(all_lines(stream, 16)), "[quay\r].");
 }
 
 TEST(ReaderTest, AnEmptyStreamHasNoLine) {
@@ -169,28 +175,13 @@ TEST(ReaderTest, ADeadlineEndsACallOnASocket) {
   harness.run(miss_a_deadline(stream, pair.right.get()));
 }
 
-Task<void> note_line(Reader<StreamSocket>& reader, Status& result) {
-  StatusOr<std::optional<std::string_view>> line = co_await reader.read_line();
-  result = line.status();
-}
-
-Task<void> stop_a_reader(Reader<StreamSocket>& reader, Status& result) {
-  co_await coro::with_scope([&](Scope& scope) -> Task<void> {
-    scope.spawn(note_line(reader, result));
-    co_await test::next_turn();
-    scope.cancel();
-  });
-}
-
 TEST(ReaderTest, AStopEndsACall) {
   Harness harness;
   SocketPair pair;
   StreamSocket stream(std::move(pair.left));
   Reader reader(stream);
-  Status result;
-  harness.run(stop_a_reader(reader, result));
 
-  EXPECT_EQ(result.code(), StatusCode::kCancelled);
+  EXPECT_EQ(harness.run(test::stopped(reader.read_line())).status().code(), StatusCode::kCancelled);
 }
 
 }  // namespace

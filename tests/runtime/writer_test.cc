@@ -51,6 +51,18 @@ TEST(WriterTest, SmallWritesGoTogether) {
   EXPECT_EQ(stream.writes, (std::vector<std::string>{"quaypier"}));
 }
 
+TEST(WriterTest, AStreamThatTakesNothingIsAnErrorAndNotALoop) {
+  Harness harness;
+  FakeStream stream{.piece_bytes = 0};
+  auto write = [](FakeStream& nothing) -> Task<Status> {
+    Writer writer(nothing, 8);
+    Status written = co_await writer.write("more than it holds");
+    co_return written;
+  };
+
+  EXPECT_FALSE(harness.run(write(stream)).ok());
+}
+
 TEST(WriterTest, WhatDoesNotFitFollowsWhatWasThere) {
   Harness harness;
   FakeStream stream;
