@@ -171,15 +171,16 @@ Task<Status> longer_inside(std::int64_t& seen_ns) {
   co_return result;
 }
 
-Task<std::int64_t> shorter_outside() {
+// What `task` notes when it has 5 ms.
+Task<std::int64_t> budget_of(Task<Status> (*task)(std::int64_t& seen_ns)) {
   std::int64_t seen_ns = 0;
-  Status noted = co_await with_timeout(milliseconds(5), longer_inside(seen_ns));
+  Status noted = co_await with_timeout(milliseconds(5), task(seen_ns));
   EXPECT_TRUE(noted.ok());
   co_return seen_ns;
 }
 
 TEST_F(DeadlineTest, ALongerTimeInsideAShorterOneDoesNotExtendIt) {
-  EXPECT_EQ(run(shorter_outside()), start_ns_ + 5 * kMs);
+  EXPECT_EQ(run(budget_of(longer_inside)), start_ns_ + 5 * kMs);
 }
 
 Task<Status> through_all(std::int64_t& seen_ns) {
@@ -187,15 +188,8 @@ Task<Status> through_all(std::int64_t& seen_ns) {
   co_return std::get<0>(both);
 }
 
-Task<std::int64_t> through_when_all() {
-  std::int64_t seen_ns = 0;
-  Status noted = co_await with_timeout(milliseconds(5), through_all(seen_ns));
-  EXPECT_TRUE(noted.ok());
-  co_return seen_ns;
-}
-
 TEST_F(DeadlineTest, TasksThatRunSideBySideShareTheBudget) {
-  EXPECT_EQ(run(through_when_all()), start_ns_ + 5 * kMs);
+  EXPECT_EQ(run(budget_of(through_all)), start_ns_ + 5 * kMs);
 }
 
 Task<void> note_in_scope(std::int64_t& seen_ns) { seen_ns = co_await coro::deadline_ns(); }
@@ -208,15 +202,8 @@ Task<Status> through_scope(std::int64_t& seen_ns) {
   co_return absl::OkStatus();
 }
 
-Task<std::int64_t> budget_of_children() {
-  std::int64_t seen_ns = 0;
-  Status noted = co_await with_timeout(milliseconds(5), through_scope(seen_ns));
-  EXPECT_TRUE(noted.ok());
-  co_return seen_ns;
-}
-
 TEST_F(DeadlineTest, TheChildrenOfAScopeShareTheBudget) {
-  EXPECT_EQ(run(budget_of_children()), start_ns_ + 5 * kMs);
+  EXPECT_EQ(run(budget_of(through_scope)), start_ns_ + 5 * kMs);
 }
 
 }  // namespace

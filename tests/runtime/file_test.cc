@@ -16,6 +16,7 @@
 
 #include "wharf/coro/scope.h"
 #include "wharf/tests/runtime/harness.h"
+#include "wharf/tests/runtime/stopped.h"
 #include "wharf/tests/runtime/temporary_directory.h"
 
 namespace wharf::runtime {
@@ -182,19 +183,10 @@ TEST(FileTest, AFileIsReplacedAtOneStroke) {
   EXPECT_EQ(harness.run(replace(directory / "none/quay", "text")).code(), StatusCode::kNotFound);
 }
 
-Task<void> note_read(const UniqueFd& pipe, Status& result) {
+Task<Status> read_some(const UniqueFd& pipe) {
   std::array<std::byte, 16> buffer;
   StatusOr<std::size_t> count = co_await read(pipe.get(), buffer);
-  result = count.status();
-}
-
-Task<void> stop_a_reader(const UniqueFd& pipe, bool in_kernel, Status& result) {
-  co_await coro::with_scope([&](Scope& scope) -> Task<void> {
-    scope.spawn(note_read(pipe, result));
-    co_await coro::yield();
-    if (in_kernel) co_await test::next_turn();
-    scope.cancel();
-  });
+  co_return count.status();
 }
 
 TEST(FileTest, AStopEndsAReadOfAPipe) {
@@ -204,10 +196,9 @@ TEST(FileTest, AStopEndsAReadOfAPipe) {
     EXPECT_EQ(::pipe2(fds, O_CLOEXEC), 0);
     const UniqueFd source(fds[0]);
     const UniqueFd target(fds[1]);
-    Status result;
-    harness.run(stop_a_reader(source, in_kernel, result));
 
-    EXPECT_EQ(result.code(), StatusCode::kCancelled);
+    EXPECT_EQ(harness.run(test::stopped(read_some(source), in_kernel)).code(),
+              StatusCode::kCancelled);
   }
 }
 

@@ -6,15 +6,14 @@
 
 #include <gtest/gtest.h>
 
-#include "wharf/coro/scope.h"
 #include "wharf/runtime/reactor.h"
 #include "wharf/tests/runtime/fake_backend.h"
 #include "wharf/tests/runtime/harness.h"
+#include "wharf/tests/runtime/stopped.h"
 
 namespace wharf::runtime {
 namespace {
 
-using coro::Scope;
 using coro::Task;
 using namespace std::chrono_literals;
 
@@ -63,27 +62,22 @@ TEST(IntervalTest, WhoIsLateIsToldHowMuchAndKeepsTheBeat) {
   manual.reactor->run(be_late(*manual.backend));
 }
 
-Task<void> tick_into(Interval& interval, std::uint64_t& periods) {
-  periods = co_await interval.tick();
+Task<std::uint64_t> tick(Interval& interval) {
+  const std::uint64_t periods = co_await interval.tick();
+  co_return periods;
 }
 
-Task<void> stop_a_ticker(std::uint64_t& periods) {
+Task<void> stop_a_ticker() {
   Interval interval(1h);
   const std::int64_t next = interval.next_ns();
-  co_await coro::with_scope([&](Scope& scope) -> Task<void> {
-    scope.spawn(tick_into(interval, periods));
-    co_await test::next_turn();
-    scope.cancel();
-  });
+  const std::uint64_t periods = co_await test::stopped(tick(interval));
+  EXPECT_EQ(periods, 0U);
   EXPECT_EQ(interval.next_ns(), next);
 }
 
 TEST(IntervalTest, AStopGivesZeroAndLosesNoTick) {
   test::Harness harness;
-  std::uint64_t periods = 7;
-  harness.run(stop_a_ticker(periods));
-
-  EXPECT_EQ(periods, 0U);
+  harness.run(stop_a_ticker());
 }
 
 Task<void> tick_without_a_period() {

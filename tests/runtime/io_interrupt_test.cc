@@ -7,7 +7,6 @@
 #include <csignal>
 #include <optional>
 #include <thread>
-#include <utility>
 
 #include <gtest/gtest.h>
 
@@ -15,6 +14,7 @@
 #include "wharf/runtime/io.h"
 #include "wharf/runtime/reactor.h"
 #include "wharf/tests/runtime/harness.h"
+#include "wharf/tests/runtime/stopped.h"
 
 namespace wharf::runtime {
 namespace {
@@ -30,23 +30,12 @@ Task<StatusOr<std::size_t>> recv_from(int fd, IoOptions options = {}) {
   co_return received;
 }
 
-Task<void> note_recv(int fd, StatusOr<std::size_t>& result) { result = co_await recv_from(fd); }
-
-Task<void> stop_a_receiver(int fd, bool in_kernel, StatusOr<std::size_t>& result) {
-  co_await coro::with_scope([&](Scope& scope) -> Task<void> {
-    scope.spawn(note_recv(fd, result));
-    co_await coro::yield();
-    if (in_kernel) co_await test::next_turn();
-    scope.cancel();
-  });
-}
-
 TEST(IoInterruptTest, AStopEndsAnOperationBeforeAndAfterTheKernelHasIt) {
   for (const bool in_kernel : {false, true}) {
     Harness harness;
     SocketPair pair;
-    StatusOr<std::size_t> result = std::size_t{0};
-    harness.run(stop_a_receiver(pair.left.get(), in_kernel, result));
+    const StatusOr<std::size_t> result =
+        harness.run(test::stopped(recv_from(pair.left.get()), in_kernel));
     EXPECT_EQ(result.status().code(), StatusCode::kCancelled);
     EXPECT_EQ(result.status().message(), "recv: the task was stopped");
 
@@ -72,10 +61,11 @@ Task<void> recv_and_stop(int fd, Scope& scope) {
   scope.cancel();
 }
 
-Task<void> stop_too_late(SocketPair& first, SocketPair& second, StatusOr<std::size_t>& result) {
+Task<void> stop_too_late(SocketPair& first, SocketPair& second,
+                         std::optional<StatusOr<std::size_t>>& result) {
   co_await coro::with_scope([&](Scope& scope) -> Task<void> {
     scope.spawn(recv_and_stop(first.left.get(), scope));
-    scope.spawn(note_recv(second.left.get(), result));
+    scope.spawn(test::keep_result(recv_from(second.left.get()), result));
     co_return;
   });
 }
@@ -86,10 +76,10 @@ TEST(IoInterruptTest, AnOperationThatHadSucceededBeforeTheStopHasSucceeded) {
   SocketPair second;
   EXPECT_EQ(::write(first.right.get(), "x", 1), 1);
   EXPECT_EQ(::write(second.right.get(), "quay", 4), 4);
-  StatusOr<std::size_t> result = std::size_t{0};
+  std::optional<StatusOr<std::size_t>> result;
   harness.run(stop_too_late(first, second, result));
 
-  EXPECT_EQ(*result, 4U);
+  EXPECT_EQ(**result, 4U);
 }
 
 TEST(IoInterruptTest, ADeadlineEndsAnOperation) {

@@ -10,14 +10,13 @@
 
 #include <gtest/gtest.h>
 
-#include "wharf/coro/scope.h"
 #include "wharf/runtime/io.h"
 #include "wharf/tests/runtime/harness.h"
+#include "wharf/tests/runtime/stopped.h"
 
 namespace wharf::runtime {
 namespace {
 
-using coro::Scope;
 using coro::Task;
 using test::Harness;
 using test::SocketPair;
@@ -136,28 +135,15 @@ TEST(IoTransferTest, ASpliceWithoutAPipeIsRefused) {
             "splice: Invalid argument (EINVAL)");
 }
 
-Task<void> note_splice(int source, int target, StatusOr<std::size_t>& result) {
-  result = co_await move_bytes(source, kCurrentPosition, target, 16);
-}
-
-Task<void> stop_a_splice(int source, int target, bool in_kernel, StatusOr<std::size_t>& result) {
-  co_await coro::with_scope([&](Scope& scope) -> Task<void> {
-    scope.spawn(note_splice(source, target, result));
-    co_await coro::yield();
-    if (in_kernel) co_await test::next_turn();
-    scope.cancel();
-  });
-}
-
 TEST(IoTransferTest, AStopEndsASpliceThatWaits) {
   for (const bool in_kernel : {false, true}) {
     Harness harness;
     const Pipe pipe;
     const SocketPair pair;
-    StatusOr<std::size_t> result = std::size_t{0};
-    harness.run(stop_a_splice(pipe.source.get(), pair.left.get(), in_kernel, result));
+    auto splicing = move_bytes(pipe.source.get(), kCurrentPosition, pair.left.get(), 16);
 
-    EXPECT_EQ(result.status().code(), StatusCode::kCancelled);
+    EXPECT_EQ(harness.run(test::stopped(std::move(splicing), in_kernel)).status().code(),
+              StatusCode::kCancelled);
   }
 }
 

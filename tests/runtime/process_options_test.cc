@@ -12,32 +12,20 @@
 
 #include <gtest/gtest.h>
 
-#include "wharf/coro/scope.h"
 #include "wharf/runtime/process.h"
 #include "wharf/tests/runtime/harness.h"
+#include "wharf/tests/runtime/processes.h"
 #include "wharf/tests/runtime/temporary_directory.h"
 
 namespace wharf::runtime {
 namespace {
 
-using coro::Scope;
-using coro::Task;
 using test::Harness;
+using test::shell;
+using test::spawn;
 using Child = std::unique_ptr<Process>;
 using Standard = SpawnOptions::Standard;
 using Group = SpawnOptions::Group;
-
-SpawnOptions shell(std::string script) {
-  SpawnOptions options("/bin/sh");
-  options.arguments = {"sh", "-c", std::move(script)};
-  return options;
-}
-
-Child spawn(const SpawnOptions& options) {
-  StatusOr<Child> child = Process::spawn(options);
-  EXPECT_TRUE(child.ok()) << child.status();
-  return *std::move(child);
-}
 
 // What the child says on its standard output, until it ends.
 std::string said_by(SpawnOptions options) {

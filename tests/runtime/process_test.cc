@@ -14,31 +14,20 @@
 
 #include <gtest/gtest.h>
 
-#include "wharf/coro/scope.h"
 #include "wharf/runtime/reactor.h"
 #include "wharf/tests/runtime/harness.h"
+#include "wharf/tests/runtime/processes.h"
+#include "wharf/tests/runtime/stopped.h"
 
 namespace wharf::runtime {
 namespace {
 
-using coro::Scope;
-using coro::Task;
 using test::Harness;
+using test::shell;
 using test::SocketPair;
+using test::spawn;
 
 using Child = std::unique_ptr<Process>;
-
-SpawnOptions shell(std::string script) {
-  SpawnOptions options("/bin/sh");
-  options.arguments = {"sh", "-c", std::move(script)};
-  return options;
-}
-
-Child spawn(const SpawnOptions& options) {
-  StatusOr<Child> child = Process::spawn(options);
-  EXPECT_TRUE(child.ok()) << child.status();
-  return *std::move(child);
-}
 
 // What the shell says on its fd 3.
 std::string said_by(Harness& harness, SpawnOptions options) {
@@ -173,25 +162,11 @@ TEST(ProcessTest, SignalsAreUnblockedAndAtTheirDefaultsInTheChild) {
   ::pthread_sigmask(SIG_SETMASK, &old, nullptr);
 }
 
-Task<void> note_wait(Process& child, StatusOr<ExitStatus>& result) {
-  result = co_await child.wait();
-}
-
-Task<void> stop_a_waiter(Process& child, StatusOr<ExitStatus>& result) {
-  co_await coro::with_scope([&](Scope& scope) -> Task<void> {
-    scope.spawn(note_wait(child, result));
-    co_await test::next_turn();
-    scope.cancel();
-  });
-}
-
 TEST(ProcessTest, AStopEndsTheWaitAndNotTheChild) {
   Harness harness;
   const Child child = spawn(shell("exec sleep 1000"));
-  StatusOr<ExitStatus> result;
-  harness.run(stop_a_waiter(*child, result));
 
-  EXPECT_EQ(result.status().code(), StatusCode::kCancelled);
+  EXPECT_EQ(harness.run(test::stopped(child->wait())).status().code(), StatusCode::kCancelled);
   EXPECT_EQ(::kill(child->pid(), 0), 0);
 }
 

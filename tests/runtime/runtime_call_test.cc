@@ -5,7 +5,6 @@
 #include <memory>
 #include <stdexcept>
 #include <string>
-#include <utility>
 
 #include <gtest/gtest.h>
 
@@ -13,21 +12,14 @@
 #include "wharf/runtime/timeout.h"
 #include "wharf/runtime/timer.h"
 #include "wharf/tests/runtime/harness.h"
+#include "wharf/tests/runtime/make_runtime.h"
 
 namespace wharf::runtime {
 namespace {
 
 using coro::Task;
+using test::make_runtime;
 using test::Watchdog;
-
-std::unique_ptr<Runtime> make_runtime(std::uint32_t reactor_count) {
-  StatusOr<std::unique_ptr<Runtime>> runtime = Runtime::create({.reactor_count = reactor_count});
-  if (!runtime.ok()) {
-    ADD_FAILURE() << runtime.status();
-    std::abort();
-  }
-  return *std::move(runtime);
-}
 
 Task<StatusOr<std::uint32_t>> where(std::unique_ptr<int> number) {
   co_await coro::yield();

@@ -7,7 +7,6 @@
 #include <memory>
 #include <optional>
 #include <set>
-#include <stdexcept>
 #include <string>
 #include <thread>
 #include <utility>
@@ -15,30 +14,18 @@
 
 #include <gtest/gtest.h>
 
-#include "wharf/coro/event.h"
 #include "wharf/runtime/cpus.h"
 #include "wharf/runtime/shared_channel.h"
 #include "wharf/runtime/timer.h"
 #include "wharf/tests/runtime/harness.h"
+#include "wharf/tests/runtime/make_runtime.h"
 
 namespace wharf::runtime {
 namespace {
 
 using coro::Task;
+using test::make_runtime;
 using test::Watchdog;
-
-std::unique_ptr<Runtime> make_runtime(RuntimeOptions options) {
-  StatusOr<std::unique_ptr<Runtime>> runtime = Runtime::create(std::move(options));
-  if (!runtime.ok()) {
-    ADD_FAILURE() << runtime.status();
-    std::abort();
-  }
-  return *std::move(runtime);
-}
-
-std::unique_ptr<Runtime> make_runtime(std::uint32_t reactor_count) {
-  return make_runtime({.reactor_count = reactor_count});
-}
 
 Task<Status> succeed() { co_return absl::OkStatus(); }
 

@@ -15,6 +15,7 @@
 #include "wharf/runtime/timeout.h"
 #include "wharf/tests/runtime/fake_backend.h"
 #include "wharf/tests/runtime/harness.h"
+#include "wharf/tests/runtime/stopped.h"
 
 namespace wharf::runtime {
 namespace {
@@ -125,9 +126,9 @@ TEST(SharedChannelTest, ManyReactorsReceiveAndEachItemGoesToOne) {
   EXPECT_EQ(sum, std::int64_t{kCount} * (kCount - 1) / 2);
 }
 
-Task<void> send_one(Numbers& channel, std::optional<bool>& sent) {
-  bool result = co_await channel.send(7);
-  sent = result;
+Task<bool> send_one(Numbers& channel) {
+  bool sent = co_await channel.send(7);
+  co_return sent;
 }
 
 TEST(SharedChannelTest, AFullOneMakesSendersWaitAndTrySendDecline) {
@@ -138,7 +139,7 @@ TEST(SharedChannelTest, AFullOneMakesSendersWaitAndTrySendDecline) {
 
   harness.run([](Numbers& numbers, std::optional<bool>& second) -> Task<void> {
     Scope scope;
-    scope.spawn(send_one(numbers, second));
+    scope.spawn(test::keep_result(send_one(numbers), second));
     co_await next_turn();
     EXPECT_FALSE(second.has_value());
     EXPECT_FALSE(numbers.try_send(2));
@@ -170,7 +171,7 @@ TEST(SharedChannelTest, CloseEndsWaitingSendersAndLeavesWhatIsQueued) {
 
   harness.run([](Numbers& numbers, std::optional<bool>& second) -> Task<void> {
     Scope scope;
-    scope.spawn(send_one(numbers, second));
+    scope.spawn(test::keep_result(send_one(numbers), second));
     co_await next_turn();
     numbers.close();
     co_await scope.join();
@@ -198,36 +199,23 @@ TEST(SharedChannelTest, AStoppedSendHasSentNothing) {
   Harness harness;
   Numbers channel(1);
   ASSERT_TRUE(channel.try_send(1));
-  std::optional<bool> sent;
 
-  harness.run([](Numbers& numbers, std::optional<bool>& second) -> Task<void> {
-    Scope scope;
-    scope.spawn(send_one(numbers, second));
-    co_await next_turn();
-    scope.cancel();
-    co_await scope.join();
-  }(channel, sent));
-
-  EXPECT_EQ(sent, false);
+  EXPECT_FALSE(harness.run(test::stopped(send_one(channel))));
   EXPECT_EQ(channel.size(), 1U);
+}
+
+Task<std::optional<int>> receive_one(Numbers& channel) {
+  std::optional<int> number = co_await channel.receive();
+  co_return number;
 }
 
 TEST(SharedChannelTest, AStoppedReceiveTakesNothing) {
   Harness harness;
   Numbers channel(1);
-  std::vector<int> received;
 
-  harness.run([](Numbers& numbers, std::vector<int>& into) -> Task<void> {
-    Scope scope;
-    scope.spawn(receive_into(numbers, into));
-    co_await next_turn();
-    scope.cancel();
-    co_await scope.join();
-  }(channel, received));
-
+  EXPECT_EQ(harness.run(test::stopped(receive_one(channel))), std::nullopt);
   EXPECT_TRUE(channel.try_send(1));
   EXPECT_EQ(channel.size(), 1U);
-  EXPECT_TRUE(received.empty());
 }
 
 Task<Status> take_within(Numbers& channel, std::atomic<int>& taken) {

@@ -4,6 +4,7 @@
 
 #include <csignal>
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include <gtest/gtest.h>
@@ -11,6 +12,7 @@
 #include "wharf/coro/scope.h"
 #include "wharf/runtime/reactor.h"
 #include "wharf/tests/runtime/harness.h"
+#include "wharf/tests/runtime/stopped.h"
 
 namespace wharf::runtime {
 namespace {
@@ -41,13 +43,9 @@ TEST(SignalSetTest, ASignalThatCameBeforeIsGiven) {
   EXPECT_EQ(*harness.run(signals->next()), SIGUSR1);
 }
 
-Task<void> note_next(SignalSet& signals, StatusOr<int>& result) {
-  result = co_await signals.next();
-}
-
-Task<void> signal_a_waiter(SignalSet& signals, StatusOr<int>& result) {
+Task<void> signal_a_waiter(SignalSet& signals, std::optional<StatusOr<int>>& result) {
   co_await coro::with_scope([&](Scope& scope) -> Task<void> {
-    scope.spawn(note_next(signals, result));
+    scope.spawn(test::keep_result(signals.next(), result));
     co_await test::next_turn();
     ::kill(::getpid(), SIGUSR2);
     co_await scope.join();
@@ -57,26 +55,16 @@ Task<void> signal_a_waiter(SignalSet& signals, StatusOr<int>& result) {
 TEST(SignalSetTest, ASignalWakesWhoWaits) {
   Harness harness;
   const Signals signals = make_signals();
-  StatusOr<int> result = 0;
+  std::optional<StatusOr<int>> result;
   harness.run(signal_a_waiter(*signals, result));
 
-  EXPECT_EQ(*result, SIGUSR2);
-}
-
-Task<void> stop_a_waiter(SignalSet& signals, StatusOr<int>& result) {
-  co_await coro::with_scope([&](Scope& scope) -> Task<void> {
-    scope.spawn(note_next(signals, result));
-    co_await test::next_turn();
-    scope.cancel();
-  });
+  EXPECT_EQ(**result, SIGUSR2);
 }
 
 TEST(SignalSetTest, AStopTakesNoSignal) {
   Harness harness;
   const Signals signals = make_signals();
-  StatusOr<int> result = 0;
-  harness.run(stop_a_waiter(*signals, result));
-  EXPECT_EQ(result.status().code(), StatusCode::kCancelled);
+  EXPECT_EQ(harness.run(test::stopped(signals->next())).status().code(), StatusCode::kCancelled);
 
   ::kill(::getpid(), SIGUSR1);
   EXPECT_EQ(*harness.run(signals->next()), SIGUSR1);

@@ -14,6 +14,7 @@
 #include "wharf/coro/scope.h"
 #include "wharf/runtime/tcp.h"
 #include "wharf/tests/runtime/harness.h"
+#include "wharf/tests/runtime/stopped.h"
 
 namespace wharf::runtime {
 namespace {
@@ -149,27 +150,13 @@ TEST(TcpStreamTest, ADeadlineEndsAConnectThatNobodyAnswers) {
   EXPECT_EQ(test::open_fd_count(), before);
 }
 
-Task<void> note_connect(Address address, Status& result) {
-  result = co_await connect_to(std::move(address));
-}
-
-Task<void> stop_a_connect(const Address& address, bool in_kernel, Status& result) {
-  co_await coro::with_scope([&](Scope& scope) -> Task<void> {
-    scope.spawn(note_connect(address, result));
-    co_await coro::yield();
-    if (in_kernel) co_await test::next_turn();
-    scope.cancel();
-  });
-}
-
 TEST(TcpStreamTest, AStopEndsAConnect) {
   for (const bool in_kernel : {false, true}) {
     Harness harness;
     const FullListener full;
-    Status result;
-    harness.run(stop_a_connect(full.address, in_kernel, result));
 
-    EXPECT_EQ(result.code(), StatusCode::kCancelled);
+    EXPECT_EQ(harness.run(test::stopped(connect_to(full.address), in_kernel)).code(),
+              StatusCode::kCancelled);
   }
 }
 

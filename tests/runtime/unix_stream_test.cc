@@ -12,14 +12,13 @@
 
 #include <gtest/gtest.h>
 
-#include "wharf/coro/scope.h"
 #include "wharf/tests/runtime/harness.h"
+#include "wharf/tests/runtime/stopped.h"
 #include "wharf/tests/runtime/temporary_directory.h"
 
 namespace wharf::runtime {
 namespace {
 
-using coro::Scope;
 using coro::Task;
 using test::bytes_of;
 using test::Harness;
@@ -111,28 +110,13 @@ TEST(UnixListenerTest, OnlyUnixAddressesWillDo) {
             StatusCode::kInvalidArgument);
 }
 
-Task<void> note_accept(UnixListener& listener, Status& result) {
-  StatusOr<UnixStream> stream = co_await listener.accept();
-  result = stream.status();
-}
-
-Task<void> stop_an_accept(UnixListener& listener, bool in_kernel, Status& result) {
-  co_await coro::with_scope([&](Scope& scope) -> Task<void> {
-    scope.spawn(note_accept(listener, result));
-    co_await coro::yield();
-    if (in_kernel) co_await test::next_turn();
-    scope.cancel();
-  });
-}
-
 TEST(UnixListenerTest, AStopEndsAnAcceptAndTakesNoConnection) {
   for (const bool in_kernel : {false, true}) {
     Harness harness;
     const TemporaryDirectory directory;
     const Listener listener = listen(*Address::unix_path(directory / "quay"));
-    Status result;
-    harness.run(stop_an_accept(*listener, in_kernel, result));
-    EXPECT_EQ(result.code(), StatusCode::kCancelled);
+    EXPECT_EQ(harness.run(test::stopped(listener->accept(), in_kernel)).status().code(),
+              StatusCode::kCancelled);
 
     harness.run(speak(*listener));
   }
