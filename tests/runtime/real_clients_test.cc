@@ -176,7 +176,13 @@ TEST(RealClientsTest, WrkFindsNoError) {
                  {"wrk", "-t1", "-c16", "-d1s", "http://127.0.0.1:" + server.port + "/1000"});
 
   EXPECT_NE(got->output.find("Requests/sec"), std::string::npos) << got->output;
-  EXPECT_EQ(got->output.find("Socket errors"), std::string::npos) << got->output;
+  // It lists them all if there is one, a request that took long on a busy machine too.
+  const std::size_t errors = got->output.find("Socket errors:");
+  if (errors != std::string::npos) {
+    EXPECT_EQ(got->output.find("connect 0, read 0, write 0,", errors),
+              errors + std::string_view("Socket errors: ").size())
+        << got->output;
+  }
   EXPECT_EQ(got->output.find("Non-2xx"), std::string::npos) << got->output;
 }
 

@@ -1,13 +1,11 @@
 // How a Runtime ends: by its main task, by an error, by request, and late.
 #include <atomic>
 #include <chrono>
-#include <memory>
 #include <mutex>
 #include <optional>
 #include <stdexcept>
 #include <string>
 #include <thread>
-#include <utility>
 
 #include <gtest/gtest.h>
 
@@ -15,21 +13,14 @@
 #include "wharf/runtime/shared_channel.h"
 #include "wharf/runtime/timer.h"
 #include "wharf/tests/runtime/harness.h"
+#include "wharf/tests/runtime/make_runtime.h"
 
 namespace wharf::runtime {
 namespace {
 
 using coro::Task;
+using test::make_runtime;
 using test::Watchdog;
-
-std::unique_ptr<Runtime> make_runtime(RuntimeOptions options) {
-  StatusOr<std::unique_ptr<Runtime>> runtime = Runtime::create(std::move(options));
-  if (!runtime.ok()) {
-    ADD_FAILURE() << runtime.status();
-    std::abort();
-  }
-  return *std::move(runtime);
-}
 
 // Waits until it is stopped; says so.
 Task<Status> wait_for_the_stop(std::atomic<int>* stopped) {
@@ -204,7 +195,7 @@ struct Stubborn {
 
   RuntimeOptions options() {
     return {.reactor_count = 2,
-            .stop_limit = std::chrono::milliseconds(1),
+            .stop_limit = std::chrono::milliseconds(100),
             .on_late = [this](const LateStop& said) {
               {
                 const std::lock_guard lock(mutex);
@@ -237,14 +228,16 @@ TEST(RuntimeStopTest, TasksThatIgnoreTheStopAreCountedAndWaitedFor) {
   const Status ended = runtime->run(start_on_1(*runtime, ignore_the_stop, stubborn, started));
 
   EXPECT_EQ(ended.code(), StatusCode::kDeadlineExceeded);
-  EXPECT_EQ(ended.message(), "runtime: 0.001 s after the stop: reactor 1 still runs 1 task");
+  EXPECT_EQ(ended.message().find("runtime: 0.1 s after the stop: reactor "), 0U) << ended;
+  EXPECT_TRUE(std::string(ended.message()).ends_with("reactor 1 still runs 1 task")) << ended;
   ASSERT_TRUE(stubborn.late.has_value());
-  ASSERT_EQ(stubborn.late->reactors.size(), 1U);
-  EXPECT_EQ(stubborn.late->reactors[0].task_count, 1U);
-  EXPECT_FALSE(stubborn.late->reactors[0].blocked);
+  // On a busy machine reactor 0 may be late, too.
+  const LateStop::Late& late = stubborn.late->reactors.back();
+  EXPECT_EQ(late.reactor_index, 1U);
+  EXPECT_EQ(late.task_count, 1U);
+  EXPECT_FALSE(late.blocked);
 #if WHARF_TASK_TRACE
-  EXPECT_NE(stubborn.late->reactors[0].tasks.find("ignore_the_stop"), std::string::npos)
-      << stubborn.late->reactors[0].tasks;
+  EXPECT_NE(late.tasks.find("ignore_the_stop"), std::string::npos) << late.tasks;
 #endif
 }
 
@@ -262,7 +255,7 @@ TEST(RuntimeStopTest, ATaskThatBlocksItsThreadIsToldFromOneThatIgnoresTheStop) {
 
   const Status ended = runtime->run(start_on_1(*runtime, block_the_thread, stubborn, started));
 
-  EXPECT_EQ(ended.message(), "runtime: 0.001 s after the stop: reactor 1 is blocked by a task");
+  EXPECT_TRUE(std::string(ended.message()).ends_with("reactor 1 is blocked by a task")) << ended;
 }
 
 TEST(RuntimeStopTest, AnErrorIsMoreThanALateStop) {
