@@ -68,7 +68,7 @@ std::unique_ptr<Reactor> Reactor::create_on(std::unique_ptr<Backend> backend,
 }
 
 Reactor::Reactor(std::unique_ptr<Backend> backend, const ReactorOptions& options,
-                 const detail::SleepPrice& sleep_price) noexcept
+                 const detail::SleepPrice& sleep_price)
     : options_(options),
       backend_(std::move(backend)),
       spin_policy_(options.spin_ns == kSpinMeasured ? detail::SpinPolicy(sleep_price)

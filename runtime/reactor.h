@@ -173,7 +173,7 @@ class Reactor final : public coro::Executor {
   };
 
   Reactor(std::unique_ptr<Backend> backend, const ReactorOptions& options,
-          const detail::SleepPrice& sleep_price) noexcept;
+          const detail::SleepPrice& sleep_price);
 
   void drive() noexcept;
   void drain() noexcept;

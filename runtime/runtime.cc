@@ -3,6 +3,7 @@
 #include <pthread.h>
 
 #include <cstdio>
+#include <new>
 #include <system_error>
 
 #include "wharf/coro/dump.h"
@@ -23,6 +24,8 @@ void name_thread(const std::string& name, std::uint32_t index) {
 std::string tasks(std::uint32_t count) {
   return std::to_string(count) + (count == 1 ? " task" : " tasks");
 }
+
+Status no_memory() { return make_status(StatusCode::kResourceExhausted, "runtime: no memory"); }
 
 Status of_reactor(std::uint32_t index, const Status& status) {
   return make_status(status.code(),
@@ -59,8 +62,11 @@ StatusOr<std::unique_ptr<Runtime>> Runtime::create(RuntimeOptions options) {
 }
 
 Runtime::Runtime(RuntimeOptions options) : options_(std::move(options)) {
+  threads_.reserve(options_.reactor_count);
+  workers_.reserve(options_.reactor_count);
+  detail::Worker::Owner& owner = *this;
   for (std::uint32_t i = 0; i < options_.reactor_count; ++i) {
-    workers_.emplace_back(new detail::Worker(*this, i));
+    workers_.push_back(std::make_unique<detail::Worker>(owner, i));
   }
 }
 
@@ -75,6 +81,8 @@ Status Runtime::start_threads() {
       } catch (const std::system_error& error) {
         status = errno_status(error.code().value(), "runtime: start a thread",
                               "lower reactor_count, or raise ulimit -u");
+      } catch (const std::bad_alloc&) {
+        status = no_memory();
       }
     }
   }
@@ -104,15 +112,19 @@ void Runtime::thread_main(detail::Worker& worker) noexcept {
 }
 
 Status Runtime::begin_thread(detail::Worker& worker, PinnedThread& pinned) {
-  if (!options_.cpus.empty()) {
-    const Status status = pinned.pin_to(options_.cpus[worker.index() % options_.cpus.size()]);
-    if (!status.ok()) return status;
+  try {
+    if (!options_.cpus.empty()) {
+      const Status status = pinned.pin_to(options_.cpus[worker.index() % options_.cpus.size()]);
+      if (!status.ok()) return status;
+    }
+    return worker.set_up(options_.reactor);
+  } catch (const std::bad_alloc&) {
+    return no_memory();
   }
-  return worker.set_up(options_.reactor);
 }
 
 Runtime::~Runtime() {
-  if (!ran_ && start_ == Start::kGo) {
+  if (!finished_ && start_ == Start::kGo) {
     request_stop();
     workers_[0]->drive();
   }
@@ -186,8 +198,8 @@ void Runtime::request_stop() noexcept {
     try {
       const detail::SignalsBlocked blocked;
       watcher_ = std::thread([this] { watch_stop(); });
-    } catch (const std::system_error&) {
-      // No thread to be had: the stop goes on, and nobody reports that it is late.
+    } catch (const std::exception&) {
+      // No thread to be had, or no memory: the stop goes on, and nobody reports that it is late.
     }
   }
   for (const auto& worker : workers_) worker->tell_to_stop();

@@ -8,8 +8,8 @@
 //     StatusOr<std::unique_ptr<Runtime>> runtime = Runtime::create({.reactor_count = 4});
 //     Status ended = (*runtime)->run(serve(**runtime));
 //
-// Reactor 0 is driven by the thread that called create() and run(); the others have threads of their own, with every
-// signal blocked: signals are for the first. A server usually has a listener for each reactor: listen_each.h.
+// Reactor 0 is driven by the thread that called create() and run(); the others have threads of their own, with signals
+// blocked: those are for the first. A server usually has a listener for each reactor: listen_each.h.
 //
 // The stop: when the main task has ended, when a task ends with an error or an exception, or when somebody asks for it,
 // every task of every reactor is told to stop, and is joined. A reactor is there until the last task of all has ended.
@@ -78,7 +78,7 @@ class Runtime final : private detail::Worker::Owner {
   static StatusOr<std::unique_ptr<Runtime>> create(RuntimeOptions options = {});
   Runtime(const Runtime&) = delete;
   Runtime& operator=(const Runtime&) = delete;
-  // On the thread that created it. Stops what was started if run() was never called.
+  // On the thread that created it. Stops what was started if run() did not.
   ~Runtime() override;
 
   // Runs `main` on reactor 0, until the stop is over. Once.

@@ -40,11 +40,14 @@ StatusOr<BufferPool*> BufferPool::create(Reactor& reactor, std::uint32_t count,
                        "buffer group: 1 to 32768 buffers of 1 byte to 1 MiB");
   }
   count = std::bit_ceil(count);
+  auto* const pool = new BufferPool(reactor, count, bytes);
   int error = 0;
   void* const memory = sys::mmap(nullptr, all_bytes(count, bytes), PROT_READ | PROT_WRITE,
                                  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0, &error);
-  if (memory == nullptr) return errno_status(error < 0 ? -error : error, "buffer group");
-  auto* const pool = new BufferPool(reactor, count, bytes);
+  if (memory == nullptr) {
+    pool->release();
+    return errno_status(-error, "buffer group");
+  }
   pool->memory_ = static_cast<std::byte*>(memory);
   pool->buffers_ = pool->memory_ + ring_bytes(count);
   pool->register_ring();
@@ -58,7 +61,7 @@ BufferPool::BufferPool(Reactor& reactor, std::uint32_t count, std::uint32_t byte
 BufferPool::~BufferPool() {
   WHARF_CHECK(waiters_.empty(), "a BufferGroup was destroyed before the RecvStreams that use it");
   if (group_ >= 0) reactor_.backend().remove_buffers(static_cast<std::uint16_t>(group_));
-  sys::munmap(memory_, all_bytes(count_, bytes_));
+  if (memory_ != nullptr) sys::munmap(memory_, all_bytes(count_, bytes_));
 }
 
 // Without a ring of its own the group works as well: the receivers take buffers when there is data.

@@ -62,7 +62,7 @@ StatusOr<std::unique_ptr<Backend>> EpollBackend::create(std::uint32_t operations
       new EpollBackend(std::move(files), std::move(owned), operations_max));
 }
 
-EpollBackend::EpollBackend(EpollSet files, UniqueFd wake_fd, std::uint32_t operations_max) noexcept
+EpollBackend::EpollBackend(EpollSet files, UniqueFd wake_fd, std::uint32_t operations_max)
     : files_(std::move(files)),
       wake_fd_(std::move(wake_fd)),
       operations_max_(operations_max),

@@ -75,7 +75,7 @@ class EpollBackend final : public Backend {
   };
   using SlotList = List<Slot, SlotTag>;
 
-  EpollBackend(EpollSet files, UniqueFd wake_fd, std::uint32_t operations_max) noexcept;
+  EpollBackend(EpollSet files, UniqueFd wake_fd, std::uint32_t operations_max);
 
   Slot* take_slot(Operation& operation) noexcept;  // null: no memory is left for one
   void free_slot(Slot& slot) noexcept;

@@ -84,7 +84,10 @@ StatusOr<std::unique_ptr<Backend>> UringBackend::create(std::uint32_t ring_entri
   io_uring ring{};
   const int result = set_up_ring(ring_entries, operations_max, first_setup, ring);
   if (result < 0) return uring_refusal(-result);
-  return std::unique_ptr<Backend>(new UringBackend(ring, std::move(wake_fd), operations_max));
+  std::unique_ptr<io_uring, decltype(&io_uring_queue_exit)> owned(&ring, &io_uring_queue_exit);
+  std::unique_ptr<Backend> backend(new UringBackend(ring, std::move(wake_fd), operations_max));
+  static_cast<void>(owned.release());  // from here on it is the backend's
+  return backend;
 }
 
 UringBackend::UringBackend(const io_uring& ring, UniqueFd wake_fd,

@@ -40,19 +40,21 @@ Status Worker::set_up(const ReactorOptions& options) {
   if (!reactor.ok()) return reactor.status();
   reactor_ = *std::move(reactor);
   scope_ = std::make_unique<coro::Scope>(*reactor_);
+  life_.emplace(live());
   gate_ = reactor_->gate();
   return absl::OkStatus();
 }
 
-void Worker::drive() {
+void Worker::drive() noexcept {
   current_worker() = this;
   if (!reactor_->stop_token().attach(reactor_stop_)) owner_.request_stop();
-  reactor_->run(live());
+  reactor_->run(*std::move(life_));
   reactor_stop_.detach();
   current_worker() = nullptr;
 }
 
 void Worker::tear_down() noexcept {
+  life_.reset();
   scope_.reset();
   reactor_.reset();
 }
@@ -100,18 +102,14 @@ coro::Task<void> Worker::guard(coro::Task<T> task) {
   task_count_.fetch_sub(1, std::memory_order_relaxed);
 }
 
-void Worker::start(coro::Task<Status> task) {
+template <class T>
+void Worker::start(coro::Task<T> task) {
   if (stopping()) return;
   coro::Task<void> guarded = guard(std::move(task));
   task_count_.fetch_add(1, std::memory_order_relaxed);
   scope_->spawn(std::move(guarded));
 }
-
-void Worker::start(coro::Task<void> task) {
-  if (stopping()) return;
-  coro::Task<void> guarded = guard(std::move(task));
-  task_count_.fetch_add(1, std::memory_order_relaxed);
-  scope_->spawn(std::move(guarded));
-}
+template void Worker::start(coro::Task<void> task);
+template void Worker::start(coro::Task<Status> task);
 
 }  // namespace wharf::runtime::detail

@@ -13,6 +13,7 @@
 #include <exception>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <tuple>
 #include <type_traits>
 #include <utility>
@@ -50,14 +51,16 @@ class Worker {
   Worker& operator=(const Worker&) = delete;
   ~Worker() = default;
 
+  // Takes the memory for all of it: drive() needs none.
+  //
   // Errors: those of Reactor::create.
   Status set_up(const ReactorOptions& options);
-  void drive();
+  void drive() noexcept;
   void tear_down() noexcept;
 
-  // Once it is stopping, the task is destroyed instead.
-  void start(coro::Task<Status> task);
-  void start(coro::Task<void> task);
+  // A SpawnedTask. Once it is stopping, the task is destroyed instead.
+  template <class T>
+  void start(coro::Task<T> task);
   bool stopping() const noexcept { return stopping_.load(std::memory_order_relaxed); }
   void failed(std::exception_ptr error) noexcept {
     owner_.task_failed(absl::OkStatus(), std::move(error));
@@ -111,6 +114,7 @@ class Worker {
   const std::uint32_t index_;
   std::unique_ptr<Reactor> reactor_;
   std::unique_ptr<coro::Scope> scope_;
+  std::optional<coro::Task<void>> life_;  // live(), until it is driven
   std::shared_ptr<PostGate> gate_;
   ReactorStop reactor_stop_{owner_};
   Order stop_order_{*this, &Worker::stop};
