@@ -26,26 +26,32 @@ void EpollSet::remove(int file) noexcept {
 }
 
 std::size_t EpollSet::wait(std::span<epoll_event> events, std::int64_t deadline_ns) noexcept {
+  for (;;) {
+    const int found = wait_once(events, deadline_ns);
+    if (found >= 0) return static_cast<std::size_t>(found);
+    // SIGSTOP and SIGCONT give it too, though nothing handles them.
+    if (found != -EINTR) check_failed(__FILE__, __LINE__, "epoll_wait", errno_text(-found));
+  }
+}
+
+int EpollSet::wait_once(std::span<epoll_event> events, std::int64_t deadline_ns) noexcept {
   sys::count(sys::Call::kEpollWait);
   std::int64_t left_ns = 0;
   if (deadline_ns != 0) left_ns = std::max<std::int64_t>(deadline_ns - now_ns(), 0);
-  int found = -1;
   if (has_pwait2_) {
     const timespec timeout{.tv_sec = left_ns / 1'000'000'000, .tv_nsec = left_ns % 1'000'000'000};
-    found =
+    const auto found =
         static_cast<int>(::syscall(SYS_epoll_pwait2, instance_.get(), events.data(), events.size(),
                                    deadline_ns == kNever ? nullptr : &timeout, nullptr, 0));
-    if (found < 0 && errno != EINTR) has_pwait2_ = false;
+    if (found >= 0) return found;
+    if (errno == EINTR) return -EINTR;
+    has_pwait2_ = false;
   }
-  if (!has_pwait2_) {
-    // Rather late than too often.
-    const std::int64_t left_ms = std::min<std::int64_t>((left_ns + 999'999) / 1'000'000, INT_MAX);
-    found = ::epoll_wait(instance_.get(), events.data(), static_cast<int>(events.size()),
-                         deadline_ns == kNever ? -1 : static_cast<int>(left_ms));
-  }
-  if (found >= 0) return static_cast<std::size_t>(found);
-  if (errno != EINTR) check_failed(__FILE__, __LINE__, "epoll_wait", errno_text(errno));
-  return 0;
+  // Rather late than too often.
+  const std::int64_t left_ms = std::min<std::int64_t>((left_ns + 999'999) / 1'000'000, INT_MAX);
+  const int found = ::epoll_wait(instance_.get(), events.data(), static_cast<int>(events.size()),
+                                 deadline_ns == kNever ? -1 : static_cast<int>(left_ms));
+  return found >= 0 ? found : -errno;
 }
 
 }  // namespace wharf::runtime::detail

@@ -25,12 +25,15 @@ class EpollSet {
   void remove(int file) noexcept;
 
   // Fills `events` with what has come, and sleeps until there is something, or until the deadline: on the monotonic
-  // clock, 0 not to sleep, or kNever. Gives their number; 0 also for a signal.
+  // clock, 0 not to sleep, or kNever. Gives their number. A signal does not end it, nor does a stop of the process.
   std::size_t wait(std::span<epoll_event> events, std::int64_t deadline_ns) noexcept;
 
   int fd() const noexcept { return instance_.get(); }
 
  private:
+  // Gives -EINTR for a signal, and after a stop of the process.
+  int wait_once(std::span<epoll_event> events, std::int64_t deadline_ns) noexcept;
+
   UniqueFd instance_;
   bool has_pwait2_ = true;  // Linux 5.11
 };

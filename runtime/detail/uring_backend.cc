@@ -183,27 +183,36 @@ void UringBackend::enter_now() noexcept { check_entered(io_uring_submit_and_get_
 
 void UringBackend::enter_and_sleep(std::int64_t deadline_ns) noexcept {
   ++counters_.sleeps;
-  if (deadline_ns == kNever) {
-    check_entered(io_uring_submit_and_wait(&ring_, 1));
-    return;
+  // A signal ends the call, and so does a stop of the process (SIGSTOP); but not the sleep. Where it has submitted
+  // something, the call does not say so.
+  for (;;) {
+    const int result = sleep_once(deadline_ns);
+    if (result < 0 && result != -EINTR) return;
+    if (io_uring_cq_ready(&ring_) != 0) return;
+    if (deadline_ns != kNever && now_ns() >= deadline_ns) return;
   }
+}
+
+int UringBackend::sleep_once(std::int64_t deadline_ns) noexcept {
+  if (deadline_ns == kNever) return check_entered(io_uring_submit_and_wait(&ring_, 1));
   const std::int64_t now = now_ns();
   const std::int64_t left_ns = deadline_ns > now ? deadline_ns - now : 0;
   __kernel_timespec timeout{};
   timeout.tv_sec = left_ns / 1'000'000'000;
   timeout.tv_nsec = left_ns % 1'000'000'000;
   io_uring_cqe* unused = nullptr;
-  check_entered(io_uring_submit_and_wait_timeout(&ring_, &unused, 1, &timeout, nullptr));
+  return check_entered(io_uring_submit_and_wait_timeout(&ring_, &unused, 1, &timeout, nullptr));
 }
 
-void UringBackend::check_entered(int result) noexcept {
+int UringBackend::check_entered(int result) noexcept {
   sys::count(sys::Call::kIoUringEnter);
   ++counters_.enters;
-  if (result >= 0 || result == -EINTR || result == -ETIME) return;
+  if (result >= 0 || result == -EINTR || result == -ETIME) return result;
   // Want of memory, or of room for completions: what was not submitted stays in the ring.
   const bool passing = result == -EAGAIN || result == -EBUSY || result == -ENOMEM;
   if (!passing) check_failed(__FILE__, __LINE__, "io_uring_enter", errno_text(-result));
   ++counters_.refused;
+  return result;
 }
 
 // Nothing to submit, to reap or to deliver: the hot path of a reactor that polls shared memory.

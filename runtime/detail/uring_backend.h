@@ -69,7 +69,8 @@ class UringBackend final : public Backend {
   bool quiet() const noexcept;
   void enter_now() noexcept;
   void enter_and_sleep(std::int64_t deadline_ns) noexcept;
-  void check_entered(int result) noexcept;
+  int sleep_once(std::int64_t deadline_ns) noexcept;
+  int check_entered(int result) noexcept;
   std::size_t harvest() noexcept;
   void complete(Operation& operation, std::int32_t result, bool more) noexcept;
 

@@ -6,7 +6,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
+#include <csignal>
 #include <deque>
 #include <string_view>
 #include <thread>
@@ -205,7 +207,7 @@ TEST_P(BackendTest, OperationsInFullRoomCanAllBeCancelled) {
 TEST_P(BackendTest, ASleepEndsAtItsDeadline) {
   make();
   const std::int64_t deadline = backend_->now_ns() + 2'000'000;
-  while (backend_->now_ns() < deadline) backend_->wait(deadline);
+  EXPECT_EQ(backend_->wait(deadline), 0U);
 
   EXPECT_GE(backend_->now_ns(), deadline);
   EXPECT_GT(backend_->counters().sleeps, 0U);
@@ -220,9 +222,60 @@ TEST_P(BackendTest, ADeadlineInThePastDoesNotSleep) {
 TEST_P(BackendTest, AWakeEndsASleep) {
   make();
   std::thread waker([this] { backend_->wake(); });
-  while (backend_->wait(kNever) == 0) {  // a sleep may end early, by a signal
-  }
+
+  EXPECT_GT(backend_->wait(kNever), 0U);
+
   waker.join();
+}
+
+std::atomic<int> signals_handled{0};
+
+void handle_signal(int /*signal*/) { signals_handled.fetch_add(1); }
+
+TEST_P(BackendTest, ASignalEndsNoSleep) {
+  make();
+  struct sigaction action{};
+  struct sigaction old{};
+  action.sa_handler = handle_signal;  // without SA_RESTART
+  EXPECT_EQ(::sigaction(SIGUSR1, &action, &old), 0);
+  std::atomic<bool> woken{false};
+  std::thread waker([this, &woken, target = ::pthread_self()] {
+    for (const int end = signals_handled.load() + 20; signals_handled.load() < end;) {
+      ::pthread_kill(target, SIGUSR1);
+      std::this_thread::yield();
+    }
+    woken.store(true);
+    backend_->wake();
+  });
+
+  EXPECT_GT(backend_->wait(kNever), 0U);
+
+  EXPECT_TRUE(woken.load());
+  waker.join();
+  EXPECT_EQ(::sigaction(SIGUSR1, &old, nullptr), 0);
+}
+
+TEST_P(BackendTest, ASignalEndsNoSleepBeforeItsDeadline) {
+  make();
+  struct sigaction action{};
+  struct sigaction old{};
+  action.sa_handler = handle_signal;
+  EXPECT_EQ(::sigaction(SIGUSR1, &action, &old), 0);
+  std::atomic<bool> over{false};
+  std::thread disturber([&over, target = ::pthread_self()] {
+    while (!over.load()) {
+      ::pthread_kill(target, SIGUSR1);
+      std::this_thread::yield();
+    }
+  });
+  const std::int64_t deadline = backend_->now_ns() + 20'000'000;
+
+  EXPECT_EQ(backend_->wait(deadline), 0U);
+
+  EXPECT_GE(backend_->now_ns(), deadline);
+  over.store(true);
+  disturber.join();
+  EXPECT_EQ(::sigaction(SIGUSR1, &old, nullptr), 0);
 }
 
 TEST_P(BackendTest, AWakeBeforeTheSleepEndsIt) {
