@@ -33,7 +33,7 @@ enum class Opcode : std::uint8_t {
   kPoll,       // flags: POLL*; result: the events; may be multishot, and then tells of edges
   kRead,       // memory: the buffer
   kReadv,      // memory: iovecs; memory_bytes: how many
-  kRecv,  // memory: the buffer, unless there is a buffer_group; then maybe multishot; flags: MSG_*
+  kRecv,  // memory: the buffer, or the backend's if there is a buffer_group; then maybe multishot; flags: MSG_*
   kRecvmsg,   // memory: the msghdr; flags: MSG_*
   kRenameat,  // memory: a RenameRequest; flags: RENAME_*
   kSend,      // memory: the buffer; flags: MSG_*
@@ -84,7 +84,7 @@ class Operation : private detail::ListNode<detail::OperationTag> {
   std::uint32_t memory_bytes = 0;
   void* memory = nullptr;
   std::uint64_t offset = kCurrentPosition;
-  // A group of Backend::add_buffers that the kernel takes a buffer of for each completion, or -1; and the number of the one
+  // A group of Backend::add_buffers of which a buffer is taken for each completion, or -1; and the number of the one
   // that the completion in hand brought, or -1.
   std::int32_t buffer_group = -1;
   std::int32_t buffer_taken = -1;
@@ -145,8 +145,8 @@ class Backend {
   // delivered. Makes no system call if nothing is queued and the kernel has nothing to report.
   virtual std::size_t poll() noexcept = 0;
 
-  // The same, but sleeps until there is a completion, a wake() or, at the latest, `deadline_ns`. May
-  // return early without either.
+  // The same, but sleeps until there is a completion, a wake() or, at the latest, `deadline_ns`. A signal
+  // does not end it; but a backend may return early.
   virtual std::size_t wait(std::int64_t deadline_ns) noexcept = 0;
 
   // Ends the wait() that is going on, or else the next one. Any thread.
@@ -157,8 +157,8 @@ class Backend {
 
   virtual BackendCounters counters() const noexcept = 0;
 
-  // Has the kernel take buffers for kRecv from `ring`, in the format of struct io_uring_buf_ring, with room for `entry_count`,
-  // a power of two. The ring is the kernel's until remove_buffers(). Gives 0, or minus the errno: -EEXIST, the number is
+  // Has buffers for kRecv taken from `ring`, in the format of struct io_uring_buf_ring, with room for `entry_count`,
+  // a power of two. The ring is the backend's until remove_buffers(). Gives 0, or minus the errno: -EEXIST, the number is
   // taken; -EOPNOTSUPP, this backend offers none.
   virtual int add_buffers(std::uint16_t /*group*/, void* /*ring*/,
                           std::uint32_t /*entry_count*/) noexcept {

@@ -38,7 +38,7 @@ class RecvStream::Operation final : public detail::Abandonable {
   // The buffer of this completion.
   std::uint32_t arrived() noexcept {
     if (buffer_taken < 0) return Pool::kNone;
-    pool_.taken_by_kernel();
+    pool_.taken_by_backend();
     return static_cast<std::uint32_t>(buffer_taken);
   }
   void on_result(std::int32_t result, bool more) noexcept override {
@@ -108,7 +108,7 @@ bool RecvStream::on_buffer_free() noexcept {
   return true;
 }
 
-// Without a group of the kernel's: the socket is readable, so that a buffer is worth taking.
+// Without a group of the backend's: the socket is readable, so that a buffer is worth taking.
 void RecvStream::on_readable() noexcept {
   const std::uint32_t index = pool_->take();
   if (index == Pool::kNone) return on_received(-ENOBUFS, false, Pool::kNone);

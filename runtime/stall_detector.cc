@@ -67,7 +67,8 @@ void StallDetector::watch() {
     const std::optional<std::int64_t> held_ns = watch_.look(pulse, now_ns());
     if (!held_ns.has_value()) continue;
     const Stall stall{.held_ns = *held_ns, .turn = pulse / 2, .where = reactor_.running_at()};
-    if (reactor_.pulse() != pulse) continue;  // it went on meanwhile, and the place may be another turn's
+    if (reactor_.pulse() != pulse)
+      continue;  // it went on meanwhile, and the place may be another turn's
     report_(stall);
     count_.fetch_add(1, std::memory_order_relaxed);
   }

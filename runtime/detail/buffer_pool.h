@@ -1,5 +1,5 @@
-// BufferPool: the memory behind a BufferGroup. Where the backend offers it, a ring tells the kernel which buffers are free,
-// and the kernel takes one when it has data; otherwise the receiver takes one when the socket is readable.
+// BufferPool: the memory behind a BufferGroup. Where the backend offers it, a ring tells it which buffers are free, and it takes
+// one when there is data; otherwise the receiver takes one when the socket is readable.
 //
 // Ownership: counted: by the group, by each buffer that somebody holds, by each operation. The last one deletes it.
 // Threads:   the reactor's.
@@ -26,7 +26,7 @@ class BufferWaiter : private ListNode<BufferWaiterTag> {
  protected:
   BufferWaiter() noexcept = default;
   ~BufferWaiter() = default;
-  // It waits no longer. True: it has use for the buffer, and takes it, or has the kernel take it; otherwise the next one is
+  // It waits no longer. True: it has use for the buffer, and takes it, or has the backend take it; otherwise the next one is
   // told. May only enqueue.
   virtual bool on_buffer_free() noexcept = 0;
 
@@ -60,8 +60,8 @@ class BufferPool {
 
   // A free buffer's number, or kNone. Without a group only.
   std::uint32_t take() noexcept;
-  // The kernel has taken one of the group.
-  void taken_by_kernel() noexcept { --free_count_; }
+  // The backend has taken one of the group.
+  void taken_by_backend() noexcept { --free_count_; }
   // It is free again. Tells the first that waits.
   void give_back(std::uint32_t index) noexcept;
 

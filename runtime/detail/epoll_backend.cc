@@ -1,7 +1,5 @@
 #include "wharf/runtime/detail/epoll_backend.h"
 
-#include <fcntl.h>
-#include <poll.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -15,6 +13,7 @@
 #include "wharf/runtime/base/check.h"
 #include "wharf/runtime/base/sys.h"
 #include "wharf/runtime/detail/perform.h"
+#include "wharf/runtime/detail/receive_all.h"
 
 namespace wharf::runtime::detail {
 namespace {
@@ -26,22 +25,6 @@ constexpr std::uint64_t kWakeKey = ~std::uint64_t{0};
 constexpr std::size_t kThreadCountMax = 4;
 constexpr std::size_t kEventCountMax = 128;  // of one call; the rest comes with the next
 constexpr int kShotCountMax = 64;            // of one multishot operation in one turn
-// Where readiness says nothing (a full listener of a Unix socket, a datagram socket without a peer), or no descriptor is
-// left for the wait, time alone helps.
-constexpr std::uint8_t kIdleWakeCountMax = 4;
-constexpr std::int64_t kRetryNs = 5'000'000;
-
-bool passing(int error) noexcept {
-  return error == EMFILE || error == ENFILE || error == ENOMEM || error == ENOSPC;
-}
-
-int duplicate_of(int fd) noexcept {
-  const int duplicate = ::fcntl(fd, F_DUPFD_CLOEXEC, 0);
-  if (duplicate >= 0) return duplicate;
-  return errno == EINVAL ? -EMFILE : -errno;  // EINVAL: the limit is 0
-}
-
-bool is_poll(const Operation& operation) noexcept { return operation.opcode == Opcode::kPoll; }
 
 }  // namespace
 
@@ -93,8 +76,11 @@ void EpollBackend::cancel(Operation& operation) noexcept {
         return;
       case Phase::kInPool:
         if (!pool_.withdraw(slot)) return;  // it has begun, and ends by itself
-        --in_pool_count_;
+        --on_thread_count_;
         break;
+      case Phase::kOnFutex:
+        if (futexes_.cancel(slot)) ++counters_.cancels;
+        return;  // its thread says how it ended
       case Phase::kArmed:
         disarm(slot);
         break;
@@ -103,6 +89,8 @@ void EpollBackend::cancel(Operation& operation) noexcept {
         break;
     }
     ++counters_.cancels;
+    // As in io_uring, what has come already is not lost.
+    if (slot.moved_bytes != 0) return finish(slot, receive_no_more(operation, slot.moved_bytes));
     free_slot(slot);
   } else {
     return;
@@ -128,6 +116,7 @@ EpollBackend::Slot* EpollBackend::take_slot(Operation& operation) noexcept {
   first_free_ = slot.next_free;
   slot.operation = &operation;
   slot.idle_wake_count = 0;
+  slot.moved_bytes = 0;
   Backend::slot(operation) = slot.index;
   state(operation) = OperationState::kSubmitted;
   ++used_count_;
@@ -162,141 +151,30 @@ void EpollBackend::start_queued() noexcept {
   }
 }
 
-void EpollBackend::attempt(Slot& slot) noexcept {
-  const Operation& operation = *slot.operation;
-  // A multishot one is told at once of what is there already.
-  if (!operation.multishot) {
-    const std::int32_t result = perform(operation, slot.file(), true);
-    if (result != -EAGAIN) return finish(slot, result);
-  }
-  if (awaited_events(operation) == 0) return give_to_pool(slot);
-  arm(slot);
-}
-
-void EpollBackend::arm(Slot& slot) noexcept {
-  if (slot.duplicate < 0) {
-    const int duplicate = duplicate_of(slot.operation->fd);
-    if (duplicate < 0) {
-      return passing(-duplicate) ? cannot_wait(slot) : finish(slot, duplicate);
-    }
-    slot.duplicate = duplicate;
-  }
-  std::uint32_t events = awaited_events(*slot.operation);
-  if (is_poll(*slot.operation) && slot.operation->multishot) events |= EPOLLET;
-  const std::uint64_t key = std::uint64_t{slot.generation} << 32 | slot.index;
-  const int result = files_.add(slot.duplicate, events, key);
-  if (result == 0) {
-    slot.phase = Phase::kArmed;
-    ++armed_count_;
-  } else if (result == -EPERM) {
-    refused_by_epoll(slot);
-  } else if (passing(-result)) {
-    cannot_wait(slot);
-  } else {
-    finish(slot, result);
-  }
-}
-
-void EpollBackend::disarm(Slot& slot) noexcept {
-  files_.remove(slot.duplicate);
-  --armed_count_;
-}
-
-// A file on a disk, for one: it is always ready, and a read of it may wait for all that.
-void EpollBackend::refused_by_epoll(Slot& slot) noexcept {
-  if (!is_poll(*slot.operation)) return give_to_pool(slot);
-  const std::int32_t result = perform(*slot.operation, slot.duplicate, true);
-  finish(slot, result == -EAGAIN ? -EPERM : result);
-}
-
-// No descriptor, or no memory, is left for it. A multishot one has not been tried yet; it may end early at any time.
-void EpollBackend::cannot_wait(Slot& slot) noexcept {
-  if (slot.operation->multishot && !is_poll(*slot.operation)) {
-    const std::int32_t result = perform(*slot.operation, slot.file(), true);
-    if (result != -EAGAIN) return finish(slot, result);
-  }
-  retry_later(slot);
-}
-
-void EpollBackend::retry_later(Slot& slot) noexcept {
-  if (retrying_.empty()) retry_at_ns_ = now_ns() + kRetryNs;
-  slot.phase = Phase::kRetrying;
-  retrying_.push_back(slot);
-}
-
-std::size_t EpollBackend::retry_due() noexcept {
-  if (retrying_.empty() || now_ns() < retry_at_ns_) return 0;
-  std::size_t count = 0;
-  SlotList due;
-  due.take_all(retrying_);
-  while (Slot* slot = due.pop_front()) {
-    // One more wake for nothing, and it comes back.
-    if (slot->idle_wake_count != 0) slot->idle_wake_count = kIdleWakeCountMax - 1;
-    attempt(*slot);
-    Operation& operation = *slot->operation;
-    if (slot->phase != Phase::kRetrying || !is_poll(operation) || !operation.multishot) continue;
-    // Still without a registration, it tells what is there: a report too many rather than none.
-    const std::int32_t ready = perform(operation, slot->file(), true);
-    if (ready <= 0) continue;
-    complete(operation, ready, true);
-    ++count;
-  }
-  return count;
-}
-
-void EpollBackend::give_to_pool(Slot& slot) noexcept {
-  slot.phase = Phase::kInPool;
-  ++in_pool_count_;
-  if (pool_.push(slot) == WorkerPool::Pushed::kTaken) return;
-  // There is room for all; so no thread is to be had.
-  --in_pool_count_;
-  finish(slot, perform(*slot.operation, slot.file(), false));
-}
-
-// On a thread of the pool.
-void EpollBackend::Slot::run() noexcept {
-  EpollBackend& owner = *backend;
-  result = perform(*operation, file(), false);
-  {
-    const std::lock_guard lock(owner.ended_mutex_);
-    owner.ended_in_pool_.push_back(*this);
-  }
-  owner.wake();
-}
-
-void EpollBackend::collect_from_pool() noexcept {
-  if (in_pool_count_ == 0) return;
-  SlotList ended;
-  {
-    const std::lock_guard lock(ended_mutex_);
-    ended.take_all(ended_in_pool_);
-  }
-  while (Slot* slot = ended.pop_front()) {
-    --in_pool_count_;
-    finish(*slot, slot->result);
-  }
-}
-
 std::size_t EpollBackend::poll() noexcept {
   if (quiet()) return 0;
   std::size_t count = take_wake() + retry_due();
   start_queued();
   if (armed_count_ != 0) count += look(0);
-  collect_from_pool();
+  collect_from_threads();
   return count + deliver();
 }
 
 std::size_t EpollBackend::wait(std::int64_t deadline_ns) noexcept {
   std::size_t count = take_wake() + retry_due();
   start_queued();
-  collect_from_pool();
+  collect_from_threads();
   if (count != 0 || !done_.empty() || !cancelled_.empty() || !refused_.empty()) {
     if (armed_count_ != 0) count += look(0);
   } else {
     ++counters_.sleeps;
-    count = look(retrying_.empty() ? deadline_ns : std::min(deadline_ns, retry_at_ns_));
-    count += take_wake();
-    collect_from_pool();
+    std::int64_t until_ns = 0;
+    // Neither the news of a wake that was taken already ends the sleep, nor a file that was ready for somebody else.
+    do {
+      until_ns = retrying_.empty() ? deadline_ns : std::min(deadline_ns, retry_at_ns_);
+      count = look(until_ns) + take_wake();
+      collect_from_threads();
+    } while (count == 0 && done_.empty() && now_ns() < until_ns);
   }
   return count + deliver();
 }
@@ -322,9 +200,14 @@ std::size_t EpollBackend::on_event(std::uint64_t key, std::uint32_t events) noex
     complete(operation, static_cast<std::int32_t>(events), true);
     return 1;
   }
-  const std::int32_t result = perform(operation, slot.duplicate, true);
+  const std::uint32_t moved_bytes = slot.moved_bytes;
+  const std::int32_t result = try_now(slot);
   if (result != -EAGAIN) return end(slot, result);
-  idle_wake(slot);
+  if (slot.moved_bytes != moved_bytes) {
+    slot.idle_wake_count = 0;
+  } else {
+    idle_wake(slot);
+  }
   return 0;
 }
 
@@ -333,7 +216,7 @@ std::size_t EpollBackend::next_shots(Slot& slot) noexcept {
   Operation& operation = *slot.operation;
   const std::uint32_t generation = slot.generation;
   for (int count = 0; count < kShotCountMax; ++count) {
-    const std::int32_t result = perform(operation, slot.duplicate, true);
+    const std::int32_t result = try_now(slot);
     if (result == -EAGAIN) {
       if (count == 0) idle_wake(slot);
       return static_cast<std::size_t>(count);
@@ -345,13 +228,6 @@ std::size_t EpollBackend::next_shots(Slot& slot) noexcept {
     if (slot.generation != generation) return static_cast<std::size_t>(count) + 1;  // cancelled
   }
   return kShotCountMax;
-}
-
-// Somebody else has taken what was there; or readiness says nothing about this operation.
-void EpollBackend::idle_wake(Slot& slot) noexcept {
-  if (++slot.idle_wake_count < kIdleWakeCountMax) return;
-  disarm(slot);
-  retry_later(slot);
 }
 
 std::size_t EpollBackend::end(Slot& slot, std::int32_t result) noexcept {
@@ -381,7 +257,10 @@ std::size_t EpollBackend::end_all(OperationList& list, std::int32_t result) noex
   std::size_t count = 0;
   OperationList now;
   now.take_all(list);
-  for (; Operation* operation = now.pop_front(); ++count) complete(*operation, result, false);
+  for (; Operation* operation = now.pop_front(); ++count) {
+    operation->buffer_taken = -1;
+    complete(*operation, result, false);
+  }
   return count;
 }
 

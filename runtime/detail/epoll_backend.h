@@ -2,7 +2,7 @@
 //
 // poll() and wait() try what was queued, with calls that never wait (perform.h). What would have to wait is armed in an
 // epoll instance, and tried again when its file is ready; what epoll refuses, such as files on a disk, goes to a few
-// threads. Invariants:
+// threads, and futexes to threads of their own. Invariants:
 //   1. An operation that waits has a descriptor of its own, a duplicate. So operations never share a registration, and
 //      one whose file is closed, or whose number is used anew, still means its own file, as in io_uring.
 //   2. A registration is taken out before its duplicate is closed: the file is open elsewhere, and epoll goes by the file.
@@ -24,8 +24,10 @@
 #include "wharf/runtime/backend.h"
 #include "wharf/runtime/base/status.h"
 #include "wharf/runtime/base/unique_fd.h"
+#include "wharf/runtime/detail/buffer_rings.h"
 #include "wharf/runtime/detail/closed_in_children.h"
 #include "wharf/runtime/detail/epoll_set.h"
+#include "wharf/runtime/detail/futex_waits.h"
 #include "wharf/runtime/detail/list.h"
 #include "wharf/runtime/detail/worker_pool.h"
 
@@ -47,6 +49,10 @@ class EpollBackend final : public Backend {
   std::size_t wait(std::int64_t deadline_ns) noexcept override;
   void wake() noexcept override;
   std::int64_t now_ns() const noexcept override { return runtime::now_ns(); }
+  int add_buffers(std::uint16_t group, void* ring, std::uint32_t entry_count) noexcept override {
+    return buffers_.add(group, ring, entry_count);
+  }
+  void remove_buffers(std::uint16_t group) noexcept override { buffers_.remove(group); }
   BackendCounters counters() const noexcept override { return counters_; }
   const char* name() const noexcept override { return "epoll"; }
 
@@ -56,11 +62,14 @@ class EpollBackend final : public Backend {
     kArmed,     // waits for its file
     kRetrying,  // waits for the next time that everything of this kind is tried
     kInPool,    // a thread has it, or will
+    kOnFutex,   // a thread waits for its word
     kDone,      // its result is there, and is delivered at the end of this poll() or wait()
   };
   // An operation that has left the queue.
-  struct Slot final : Job, ListNode<SlotTag> {
+  struct Slot final : Job, FutexWaits::Client, ListNode<SlotTag> {
     void run() noexcept override;
+    void on_futex_end(std::int32_t ended) noexcept override;
+    void ended_elsewhere() noexcept;
     EpollBackend* backend = nullptr;
     Operation* operation = nullptr;
     int duplicate = -1;
@@ -68,6 +77,7 @@ class EpollBackend final : public Backend {
     std::uint32_t index = 0;
     std::uint32_t generation = 0;
     std::uint32_t next_free = 0;
+    std::uint32_t moved_bytes = 0;  // of a receive that waits for all
     std::uint8_t idle_wake_count = 0;  // in a row
     Phase phase = Phase::kFree;
 
@@ -77,9 +87,14 @@ class EpollBackend final : public Backend {
 
   EpollBackend(EpollSet files, UniqueFd wake_fd, std::uint32_t operations_max);
 
+  static bool is_poll(const Operation& operation) noexcept {
+    return operation.opcode == Opcode::kPoll;
+  }
+
   Slot* take_slot(Operation& operation) noexcept;  // null: no memory is left for one
   void free_slot(Slot& slot) noexcept;
   void start_queued() noexcept;
+  std::int32_t try_now(Slot& slot) noexcept;
   void attempt(Slot& slot) noexcept;
   void arm(Slot& slot) noexcept;
   void disarm(Slot& slot) noexcept;
@@ -88,7 +103,8 @@ class EpollBackend final : public Backend {
   void retry_later(Slot& slot) noexcept;
   std::size_t retry_due() noexcept;
   void give_to_pool(Slot& slot) noexcept;
-  void collect_from_pool() noexcept;
+  void wait_for_futex(Slot& slot) noexcept;
+  void collect_from_threads() noexcept;
   void finish(Slot& slot, std::int32_t result) noexcept {
     slot.result = result;
     slot.phase = Phase::kDone;
@@ -122,7 +138,7 @@ class EpollBackend final : public Backend {
   std::uint32_t first_free_;
   std::uint32_t used_count_ = 0;
   std::uint32_t armed_count_ = 0;
-  std::uint32_t in_pool_count_ = 0;
+  std::uint32_t on_thread_count_ = 0;
   OperationList queued_;
   OperationList cancelled_;
   OperationList refused_;  // for want of memory; empty outside poll() and wait()
@@ -132,9 +148,11 @@ class EpollBackend final : public Backend {
   BackendCounters counters_;
 
   std::atomic<bool> woken_{false};
+  BufferRings buffers_;
   std::mutex ended_mutex_;
-  SlotList ended_in_pool_;  // under ended_mutex_
-  WorkerPool pool_;         // last: its threads use the rest
+  SlotList ended_elsewhere_;  // under ended_mutex_
+  FutexWaits futexes_;        // last, with the pool: their threads use the rest
+  WorkerPool pool_;
 };
 
 }  // namespace wharf::runtime::detail

@@ -194,7 +194,7 @@ std::int32_t call(const Operation& operation, int file, bool nonblocking) noexce
     case Opcode::kUnlinkat:
       return nonblocking ? -EAGAIN : on_file_system(operation, file);
     case Opcode::kFutexWait:
-      return -EINVAL;  // as older kernels' io_uring: a thread that waits for one could not be called back
+      return -EINVAL;  // a thread that waits so could not be called back: FutexWaits
     case Opcode::kSplice:
       return splice_to(operation, file, nonblocking);
     case Opcode::kConnect:

@@ -12,6 +12,7 @@
 #include <gtest/gtest.h>
 
 #include "wharf/coro/scope.h"
+#include "wharf/runtime/detail/epoll_backend.h"
 #include "wharf/runtime/detail/uring_backend.h"
 #include "wharf/runtime/tcp.h"
 #include "wharf/runtime/udp.h"
@@ -74,14 +75,22 @@ class WithoutRings final : public Backend {
   std::unique_ptr<Backend> inner_;
 };
 
-// With the kernel's buffers, and without.
-class RecvStreamTest : public testing::TestWithParam<bool> {
+// Who takes a buffer of the group.
+enum class Taker { kKernel, kEpoll, kStream };
+
+class RecvStreamTest : public testing::TestWithParam<Taker> {
  protected:
   RecvStreamTest() {
-    if (GetParam()) {
-      reactor_ = *Reactor::create();
-    } else {
-      reactor_ = Reactor::create_on(std::make_unique<WithoutRings>());
+    switch (GetParam()) {
+      case Taker::kKernel:
+        reactor_ = *Reactor::create();
+        break;
+      case Taker::kEpoll:
+        reactor_ = Reactor::create_on(*detail::EpollBackend::create(64));
+        break;
+      case Taker::kStream:
+        reactor_ = Reactor::create_on(std::make_unique<WithoutRings>());
+        break;
     }
   }
   BufferGroup group(std::uint32_t count, std::uint32_t bytes) {
@@ -97,9 +106,12 @@ class RecvStreamTest : public testing::TestWithParam<bool> {
   std::unique_ptr<Reactor> reactor_;
 };
 
-INSTANTIATE_TEST_SUITE_P(Buffers, RecvStreamTest, testing::Bool(), [](const auto& instance) {
-  return std::string(instance.param ? "OfTheKernel" : "OfItsOwn");
-});
+constexpr const char* kTakerNames[] = {"Kernel", "Epoll", "Stream"};
+INSTANTIATE_TEST_SUITE_P(BuffersTakenBy, RecvStreamTest,
+                         testing::Values(Taker::kKernel, Taker::kEpoll, Taker::kStream),
+                         [](const auto& instance) {
+                           return kTakerNames[static_cast<int>(instance.param)];
+                         });
 
 TEST_P(RecvStreamTest, PiecesComeInTheirOrderAndThenTheEnd) {
   TcpPair pair;

@@ -1,9 +1,5 @@
 #include "wharf/runtime/detail/uring_refusal.h"
 
-#include <linux/audit.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -11,7 +7,6 @@
 
 #include <array>
 #include <cerrno>
-#include <cstddef>
 #include <cstdlib>
 #include <functional>
 #include <memory>
@@ -22,22 +17,10 @@
 #include "wharf/runtime/base/unique_fd.h"
 #include "wharf/runtime/io.h"
 #include "wharf/runtime/reactor.h"
+#include "wharf/tests/runtime/refuse_call.h"
 
 namespace wharf::runtime::detail {
 namespace {
-
-// From here on the system call fails with `error` in this process.
-bool refuse(unsigned call, int error) {
-  sock_filter filter[] = {
-      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, call, 0, 1),
-      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | static_cast<unsigned>(error)),
-      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-  };
-  sock_fprog program{sizeof(filter) / sizeof(filter[0]), filter};
-  return ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
-         ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
-}
 
 // What `say` says in a process of its own, in which only the machine chooses the backend.
 std::string in_child(const std::function<std::string()>& say) {
@@ -64,7 +47,7 @@ std::string in_child(const std::function<std::string()>& say) {
 // What Reactor::create says in a process where io_uring is refused with `error`.
 std::string refused_with(int error) {
   return in_child([error]() -> std::string {
-    if (!refuse(SYS_io_uring_setup, error)) return "no seccomp here";
+    if (!test::refuse_call(SYS_io_uring_setup, error)) return "no seccomp here";
     return Reactor::create({.backend = BackendKind::kUring}).status().ToString();
   });
 }
@@ -129,7 +112,7 @@ TEST(UringRefusalTest, FlagsThatNoKernelKnowsMeanThatItIsOld) {
 TEST(UringRefusalTest, WhereIoUringIsRefusedAReactorWorksOnEpollAndSaysWhy) {
   for (const int error : {EPERM, ENOSYS, EACCES, EINVAL, ENOMEM}) {
     const std::string said = in_child([error]() -> std::string {
-      return refuse(SYS_io_uring_setup, error) ? chosen() : "no seccomp here";
+      return test::refuse_call(SYS_io_uring_setup, error) ? chosen() : "no seccomp here";
     });
 
     EXPECT_TRUE(said.starts_with("epoll, 4 bytes; io_uring: ")) << said;
@@ -139,7 +122,7 @@ TEST(UringRefusalTest, WhereIoUringIsRefusedAReactorWorksOnEpollAndSaysWhy) {
 
 TEST(UringRefusalTest, AFilterThatAllowsTheSetUpAloneIsNoticed) {
   const std::string said = in_child([]() -> std::string {
-    return refuse(SYS_io_uring_enter, EPERM) ? chosen() : "no seccomp here";
+    return test::refuse_call(SYS_io_uring_enter, EPERM) ? chosen() : "no seccomp here";
   });
 
   EXPECT_TRUE(said.starts_with("epoll, 4 bytes; io_uring: Operation not permitted")) << said;
