@@ -1,10 +1,13 @@
 #include "wharf/runtime/close_elsewhere.h"
 
+#include <pthread.h>
+
 #include <algorithm>
 #include <array>
 #include <condition_variable>
 #include <csignal>
 #include <mutex>
+#include <new>
 #include <system_error>
 #include <thread>
 
@@ -16,6 +19,11 @@ namespace {
 // The queue and its helpers. It lives as long as the process: a helper may hang in a close for ever.
 class Closer {
  public:
+  Closer() noexcept {
+    // Without memory for it, a child of fork() that makes no use of this goes on as ever.
+    static_cast<void>(pthread_atfork(before_fork, in_parent, in_child));
+  }
+
   // False: no room, or no helper.
   bool push(int fd) noexcept {
     const std::lock_guard lock(mutex_);
@@ -33,6 +41,10 @@ class Closer {
   }
 
  private:
+  static void before_fork() noexcept;
+  static void in_parent() noexcept;
+  static void in_child() noexcept;
+
   void start_thread() noexcept {
     // A signal is for threads that expect one.
     sigset_t all;
@@ -76,6 +88,16 @@ class Closer {
 Closer& closer() {
   static auto* const only = new Closer;
   return *only;
+}
+
+void Closer::before_fork() noexcept { closer().mutex_.lock(); }
+void Closer::in_parent() noexcept { closer().mutex_.unlock(); }
+// The helpers are the parent's. The next descriptor starts one here, which closes the copies of those that waited, too.
+void Closer::in_child() noexcept {
+  Closer& own = closer();
+  own.thread_count_ = own.idle_count_ = 0;
+  ::new (&own.some_) std::condition_variable;  // the old one counts waiters whom nobody can wake
+  own.mutex_.unlock();
 }
 
 }  // namespace

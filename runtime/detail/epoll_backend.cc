@@ -125,7 +125,7 @@ EpollBackend::Slot* EpollBackend::take_slot(Operation& operation) noexcept {
 }
 
 void EpollBackend::free_slot(Slot& slot) noexcept {
-  if (slot.duplicate >= 0) ::close(std::exchange(slot.duplicate, -1));
+  slot.duplicate.reset();
   slot.operation = nullptr;
   slot.phase = Phase::kFree;
   ++slot.generation;
@@ -145,7 +145,8 @@ void EpollBackend::start_queued() noexcept {
       attempt(*slot);
       continue;
     }
-    if (operation->opcode == Opcode::kClose) static_cast<void>(perform(*operation, operation->fd, false));
+    if (operation->opcode == Opcode::kClose)
+      static_cast<void>(perform(*operation, operation->fd, false));
     state(*operation) = OperationState::kCancelling;
     refused_.push_back(*operation);
   }

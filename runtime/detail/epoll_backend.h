@@ -4,7 +4,8 @@
 // epoll instance, and tried again when its file is ready; what epoll refuses, such as files on a disk, goes to a few
 // threads, and futexes to threads of their own. Invariants:
 //   1. An operation that waits has a descriptor of its own, a duplicate. So operations never share a registration, and
-//      one whose file is closed, or whose number is used anew, still means its own file, as in io_uring.
+//      one whose file is closed, or whose number is used anew, still means its own file, as in io_uring. Children of
+//      fork() do not keep it: they could not know that it is there to be closed.
 //   2. A registration is taken out before its duplicate is closed: the file is open elsewhere, and epoll goes by the file.
 //   3. An event names a slot and its generation: one that was fetched before a cancel finds nobody.
 //   4. on_complete runs only in poll() and wait().
@@ -22,10 +23,10 @@
 #include <mutex>
 
 #include "wharf/runtime/backend.h"
+#include "wharf/runtime/base/private_fd.h"
 #include "wharf/runtime/base/status.h"
 #include "wharf/runtime/base/unique_fd.h"
 #include "wharf/runtime/detail/buffer_rings.h"
-#include "wharf/runtime/detail/closed_in_children.h"
 #include "wharf/runtime/detail/epoll_set.h"
 #include "wharf/runtime/detail/futex_waits.h"
 #include "wharf/runtime/detail/list.h"
@@ -72,7 +73,7 @@ class EpollBackend final : public Backend {
     void ended_elsewhere() noexcept;
     EpollBackend* backend = nullptr;
     Operation* operation = nullptr;
-    int duplicate = -1;
+    PrivateFd duplicate;
     std::int32_t result = 0;
     std::uint32_t index = 0;
     std::uint32_t generation = 0;
@@ -81,7 +82,7 @@ class EpollBackend final : public Backend {
     std::uint8_t idle_wake_count = 0;  // in a row
     Phase phase = Phase::kFree;
 
-    int file() const noexcept { return duplicate >= 0 ? duplicate : operation->fd; }
+    int file() const noexcept { return duplicate ? duplicate.get() : operation->fd; }
   };
   using SlotList = List<Slot, SlotTag>;
 
@@ -125,13 +126,12 @@ class EpollBackend final : public Backend {
   }
   std::size_t end_all(OperationList& list, std::int32_t result) noexcept;
   bool quiet() const noexcept {
-    return used_count_ == 0 && queued_.empty() && cancelled_.empty() && !woken_.load(std::memory_order_relaxed);
+    return used_count_ == 0 && queued_.empty() && cancelled_.empty() &&
+           !woken_.load(std::memory_order_relaxed);
   }
 
   EpollSet files_;
-  UniqueFd wake_fd_;  // never read: each write is an edge
-  const ClosedInChildren set_in_children_{files_.fd()};
-  const ClosedInChildren wake_fd_in_children_{wake_fd_.get()};
+  const PrivateFd wake_fd_;  // never read: each write is an edge
   const std::uint32_t operations_max_;
 
   std::deque<Slot> slots_;

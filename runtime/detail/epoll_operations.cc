@@ -54,17 +54,17 @@ void EpollBackend::attempt(Slot& slot) noexcept {
 }
 
 void EpollBackend::arm(Slot& slot) noexcept {
-  if (slot.duplicate < 0) {
+  if (!slot.duplicate) {
     const int duplicate = duplicate_of(slot.operation->fd);
     if (duplicate < 0) {
       return passing(-duplicate) ? cannot_wait(slot) : finish(slot, duplicate);
     }
-    slot.duplicate = duplicate;
+    slot.duplicate.reset(UniqueFd(duplicate));
   }
   std::uint32_t events = awaited_events(*slot.operation);
   if (is_poll(*slot.operation) && slot.operation->multishot) events |= EPOLLET;
   const std::uint64_t key = std::uint64_t{slot.generation} << 32 | slot.index;
-  const int result = files_.add(slot.duplicate, events, key);
+  const int result = files_.add(slot.duplicate.get(), events, key);
   if (result == 0) {
     slot.phase = Phase::kArmed;
     ++armed_count_;
@@ -78,14 +78,14 @@ void EpollBackend::arm(Slot& slot) noexcept {
 }
 
 void EpollBackend::disarm(Slot& slot) noexcept {
-  files_.remove(slot.duplicate);
+  files_.remove(slot.duplicate.get());
   --armed_count_;
 }
 
 // A file on a disk, for one: it is always ready, and a read of it may wait for all that.
 void EpollBackend::refused_by_epoll(Slot& slot) noexcept {
   if (!is_poll(*slot.operation)) return give_to_pool(slot);
-  const std::int32_t result = perform(*slot.operation, slot.duplicate, true);
+  const std::int32_t result = perform(*slot.operation, slot.duplicate.get(), true);
   finish(slot, result == -EAGAIN ? -EPERM : result);
 }
 

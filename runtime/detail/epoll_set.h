@@ -10,6 +10,7 @@
 #include <span>
 #include <utility>
 
+#include "wharf/runtime/base/private_fd.h"
 #include "wharf/runtime/base/unique_fd.h"
 
 namespace wharf::runtime::detail {
@@ -34,7 +35,7 @@ class EpollSet {
   // Gives -EINTR for a signal, and after a stop of the process.
   int wait_once(std::span<epoll_event> events, std::int64_t deadline_ns) noexcept;
 
-  UniqueFd instance_;
+  PrivateFd instance_;
   bool has_pwait2_ = true;  // Linux 5.11
 };
 

@@ -109,7 +109,7 @@ UringBackend::~UringBackend() {
   WHARF_CHECK(
       in_kernel_count_ == 0 && queued_.empty() && cancelled_.empty(),
       "a Reactor was destroyed with operations in flight: first destroy what they belong to");
-  ring_in_children_.reset();  // its number may be used anew at once
+  static_cast<void>(ring_fd_.release().release());  // its number may be used anew at once
   io_uring_queue_exit(&ring_);
 }
 

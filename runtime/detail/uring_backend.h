@@ -18,12 +18,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <optional>
 
 #include "wharf/runtime/backend.h"
+#include "wharf/runtime/base/private_fd.h"
 #include "wharf/runtime/base/status.h"
 #include "wharf/runtime/base/unique_fd.h"
-#include "wharf/runtime/detail/closed_in_children.h"
 
 namespace wharf::runtime::detail {
 
@@ -75,9 +74,8 @@ class UringBackend final : public Backend {
   void complete(Operation& operation, std::int32_t result, bool more) noexcept;
 
   io_uring ring_;
-  UniqueFd wake_fd_;
-  std::optional<ClosedInChildren> ring_in_children_{ring_.ring_fd};
-  const ClosedInChildren wake_fd_in_children_{wake_fd_.get()};
+  PrivateFd ring_fd_{UniqueFd(ring_.ring_fd)};  // until ring_ closes it
+  const PrivateFd wake_fd_;
   const std::uint32_t operations_max_;
   std::uint32_t in_kernel_count_ = 0;
   OperationList queued_;      // not in the kernel yet

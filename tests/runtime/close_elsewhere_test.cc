@@ -2,7 +2,6 @@
 
 #include <arpa/inet.h>
 #include <fcntl.h>
-#include <gtest/gtest.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <sched.h>
@@ -12,6 +11,10 @@
 #include <array>
 #include <cstddef>
 #include <utility>
+
+#include <gtest/gtest.h>
+
+#include "wharf/tests/support/in_a_child.h"
 
 namespace wharf::runtime {
 namespace {
@@ -96,6 +99,21 @@ TEST(CloseElsewhereTest, SoManyHangingClosesLetTheNextOneWait) {
   for (Hanging& one : hanging) one.reader.reset();
   EXPECT_EQ(::poll(&item, 1, -1), 1);
   wait_until_closing(0);
+}
+
+// The helpers are threads of the parent's.
+TEST(CloseElsewhereTest, AChildOfForkHasHelpersOfItsOwn) {
+  close_elsewhere(UniqueFd(::open("/dev/null", O_RDONLY | O_CLOEXEC)));
+  wait_until_closing(0);
+
+  EXPECT_TRUE(test::in_a_child([] {
+    if (!test::kChildMayStartThreads) return true;
+    int fds[2];
+    if (closing_count() != 0 || ::pipe2(fds, O_CLOEXEC) != 0) return false;
+    close_elsewhere(UniqueFd(fds[1]));
+    pollfd item{fds[0], 0, 0};
+    return ::poll(&item, 1, -1) == 1 && (item.revents & POLLHUP) != 0;
+  }));
 }
 
 }  // namespace

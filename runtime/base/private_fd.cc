@@ -1,11 +1,11 @@
-#include "wharf/runtime/detail/closed_in_children.h"
+#include "wharf/runtime/base/private_fd.h"
 
 #include <pthread.h>
 #include <unistd.h>
 
 #include <mutex>
 
-namespace wharf::runtime::detail {
+namespace wharf::runtime {
 namespace {
 
 // They live as long as the process: fork() may come after the end of main().
@@ -13,7 +13,7 @@ std::mutex& all_mutex() noexcept {
   static auto* const only = new std::mutex;
   return *only;
 }
-ClosedInChildren* first = nullptr;  // under all_mutex()
+PrivateFd* first = nullptr;  // under all_mutex()
 
 }  // namespace
 
@@ -22,29 +22,36 @@ struct ForkHandlers {
   static void parent() noexcept { all_mutex().unlock(); }
   // Only what may be called between fork() and exec in a process of several threads.
   static void child() noexcept {
-    for (ClosedInChildren* item = first; item != nullptr; item = item->next_) {
-      if (item->fd_ >= 0) ::close(item->fd_);
-      item->fd_ = -1;  // the number may be used anew here
+    while (first != nullptr) {
+      PrivateFd& item = *std::exchange(first, first->next_);
+      ::close(item.fd_);
+      item.fd_ = -1;  // the number may be used anew here
+      item.previous_ = item.next_ = nullptr;
     }
     all_mutex().unlock();
   }
 };
 
-ClosedInChildren::ClosedInChildren(int fd) noexcept : fd_(fd) {
+void PrivateFd::take(int fd) noexcept {
+  if (fd < 0) return;
   static const int installed =
       pthread_atfork(ForkHandlers::prepare, ForkHandlers::parent, ForkHandlers::child);
   static_cast<void>(
       installed);  // without memory for it a child keeps the descriptor: no worse than a dup
   const std::lock_guard lock(all_mutex());
+  fd_ = fd;
+  previous_ = nullptr;
   next_ = first;
   if (first != nullptr) first->previous_ = this;
   first = this;
 }
 
-ClosedInChildren::~ClosedInChildren() {
+int PrivateFd::give_up() noexcept {
+  if (fd_ < 0) return -1;
   const std::lock_guard lock(all_mutex());
   if (next_ != nullptr) next_->previous_ = previous_;
   (previous_ != nullptr ? previous_->next_ : first) = next_;
+  return std::exchange(fd_, -1);
 }
 
-}  // namespace wharf::runtime::detail
+}  // namespace wharf::runtime
