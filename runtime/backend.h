@@ -34,7 +34,7 @@ enum class Opcode : std::uint8_t {
   kRead,       // memory: the buffer
   kReadv,      // memory: iovecs; memory_bytes: how many
   kRecv,  // memory: the buffer, or the backend's if there is a buffer_group; then maybe multishot; flags: MSG_*
-  kRecvmsg,   // memory: the msghdr; flags: MSG_*
+  kRecvmsg,  // memory: the msghdr; flags: MSG_*; with a buffer_group: multishot, see message_buffer.h
   kRenameat,  // memory: a RenameRequest; flags: RENAME_*
   kSend,      // memory: the buffer; flags: MSG_*
   kSendmsg,   // memory: the msghdr; flags: MSG_*
@@ -157,7 +157,7 @@ class Backend {
 
   virtual BackendCounters counters() const noexcept = 0;
 
-  // Has buffers for kRecv taken from `ring`, in the format of struct io_uring_buf_ring, with room for `entry_count`,
+  // Has buffers for kRecv and kRecvmsg taken from `ring`, in the format of struct io_uring_buf_ring, with room for `entry_count`,
   // a power of two. The ring is the backend's until remove_buffers(). Gives 0, or minus the errno: -EEXIST, the number is
   // taken; -EOPNOTSUPP, this backend offers none.
   virtual int add_buffers(std::uint16_t /*group*/, void* /*ring*/,

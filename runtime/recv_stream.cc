@@ -61,6 +61,7 @@ RecvStream::RecvStream(int socket, BufferGroup& group, RecvStreamOptions options
     : pool_(&group.pool()),
       queued_max_(options.queued_max != 0 ? options.queued_max : 1),
       datagrams_(socket_option(socket, SO_TYPE) == SOCK_DGRAM),
+      queue_(*pool_),
       operation_(new Operation(*this, socket)) {
   pool_->acquire();
 }
@@ -69,12 +70,7 @@ void RecvStream::close() noexcept {
   if (operation_ == nullptr) return;
   Pool::remove(*this);
   std::exchange(operation_, nullptr)->abandon();
-  while (first_ != Pool::kNone) {
-    const std::uint32_t index = first_;
-    first_ = pool_->queued(index).next;
-    pool_->give_back(index);
-  }
-  queued_count_ = 0;
+  queue_.clear();
   pool_->release();
   ended_ = false;
   on_end(ECANCELED);
@@ -82,12 +78,8 @@ void RecvStream::close() noexcept {
 
 // Gives the awaiter what is there. False: nothing is.
 bool RecvStream::take(NextAwaiter& awaiter) noexcept {
-  if (queued_count_ != 0) {
-    const std::uint32_t index = first_;
-    const Pool::Queued& queued = pool_->queued(index);
-    first_ = queued.next;
-    --queued_count_;
-    awaiter.buffer_ = ReceivedBuffer(*pool_, index, queued.bytes);
+  if (!queue_.empty()) {
+    awaiter.buffer_ = queue_.pop();
   } else if (ended_) {
     awaiter.error_ = error_;
   } else {
@@ -126,7 +118,7 @@ void RecvStream::on_received(std::int32_t result, bool more, std::uint32_t index
   if (result > 0) {
     on_data(index, static_cast<std::uint32_t>(result));
     if (more) {
-      if (queued_count_ >= queued_max_) operation_->cancel();
+      if (queue_.count() >= queued_max_) operation_->cancel();
     } else if (!waits_.empty()) {
       arm();
     }
@@ -147,13 +139,7 @@ void RecvStream::on_received(std::int32_t result, bool more, std::uint32_t index
 }
 
 void RecvStream::on_data(std::uint32_t index, std::uint32_t bytes) noexcept {
-  pool_->queued(index) = {Pool::kNone, bytes};
-  if (queued_count_++ == 0) {
-    first_ = index;
-  } else {
-    pool_->queued(last_).next = index;
-  }
-  last_ = index;
+  queue_.push(index, bytes);
   if (coro::detail::Wait* wait = waits_.first(); wait != nullptr) {
     take(*static_cast<NextAwaiter*>(wait));
     waits_.resume_first();

@@ -23,6 +23,7 @@
 #include "wharf/coro/detail/wait.h"
 #include "wharf/runtime/base/status.h"
 #include "wharf/runtime/buffer_group.h"
+#include "wharf/runtime/detail/buffer_queue.h"
 
 namespace wharf::runtime {
 
@@ -51,7 +52,7 @@ class RecvStream final : private detail::BufferWaiter {
     bool await_ready() noexcept { return stream_.take(*this); }
     template <class Promise>
     bool await_suspend(std::coroutine_handle<Promise> handle,
-                     coro::Site site = coro::Site::current()) noexcept {
+                       coro::Site site = coro::Site::current()) noexcept {
       stream_.arm();
       return suspend(handle, stream_.waits_, site, *this);
     }
@@ -90,9 +91,7 @@ class RecvStream final : private detail::BufferWaiter {
   const bool datagrams_;
   bool ended_ = false;
   int error_ = 0;  // once it has ended: an errno, or 0
-  std::uint32_t first_ = Pool::kNone;
-  std::uint32_t last_ = Pool::kNone;
-  std::uint32_t queued_count_ = 0;
+  detail::BufferQueue queue_;
   coro::detail::WaitList waits_;
   Operation* operation_;  // its own, and the reactor's once it is abandoned; null: closed
 };

@@ -4,6 +4,8 @@
 //     StatusOr<Datagram> asked = co_await socket->recv_from(buffer);
 //     StatusOr<std::size_t> sent = co_await socket->send_to(answer, asked->source);
 //
+// A server that receives much, or has many sockets that mostly wait: DatagramStream (datagram_stream.h).
+//
 // Operations are those of io.h, with the same errors, cancellation and costs. A datagram that could not be delivered earlier
 // may be reported by a later operation, as Unavailable (ECONNREFUSED); the socket stays usable.
 //

@@ -20,8 +20,8 @@ class BufferRings {
   int add(std::uint16_t group, void* ring, std::uint32_t entry_count) noexcept;
   void remove(std::uint16_t group) noexcept { rings_[group] = {}; }
 
-  // A kRecv with a buffer_group, without waiting. Gives what recv gives, or minus the errno: -ENOBUFS, the group has no buffer.
-  // buffer_taken tells the buffer that was taken, which it is only for bytes.
+  // A kRecv or kRecvmsg with a buffer_group, without waiting. Gives what io_uring does, or minus the errno: -ENOBUFS, the
+  // group has no buffer. buffer_taken tells the buffer that was taken, which it is only for bytes.
   std::int32_t receive(Operation& operation, int file) noexcept;
 
  private:

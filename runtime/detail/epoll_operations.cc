@@ -34,7 +34,7 @@ int duplicate_of(int fd) noexcept {
 std::int32_t EpollBackend::try_now(Slot& slot) noexcept {
   Operation& operation = *slot.operation;
   const int file = slot.file();
-  if (operation.opcode == Opcode::kRecv && operation.buffer_group >= 0) {
+  if (operation.buffer_group >= 0) {
     return buffers_.receive(operation, file);
   }
   if (receives_all(operation, file)) return receive_more(operation, file, slot.moved_bytes);

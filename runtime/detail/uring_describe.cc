@@ -46,6 +46,14 @@ void describe_selecting_recv(const Operation& operation, io_uring_sqe& sqe) noex
   sqe.buf_group = static_cast<std::uint16_t>(operation.buffer_group);
 }
 
+// Multishot always: otherwise the kernel would write the source into the msghdr, where the next one's goes too.
+void describe_selecting_recvmsg(const Operation& operation, io_uring_sqe& sqe) noexcept {
+  io_uring_prep_recvmsg_multishot(&sqe, operation.fd, static_cast<msghdr*>(operation.memory),
+                                  operation.flags);
+  sqe.flags |= IOSQE_BUFFER_SELECT;
+  sqe.buf_group = static_cast<std::uint16_t>(operation.buffer_group);
+}
+
 }  // namespace
 
 void uring_describe(const Operation& operation, io_uring_sqe& sqe) noexcept {
@@ -87,6 +95,7 @@ void uring_describe(const Operation& operation, io_uring_sqe& sqe) noexcept {
       if (operation.buffer_group >= 0) return describe_selecting_recv(operation, sqe);
       return io_uring_prep_recv(&sqe, fd, memory, bytes, flags);
     case Opcode::kRecvmsg:
+      if (operation.buffer_group >= 0) return describe_selecting_recvmsg(operation, sqe);
       return io_uring_prep_recvmsg(&sqe, fd, static_cast<msghdr*>(memory), operation.flags);
     case Opcode::kRenameat:
       return describe_rename(operation, sqe);

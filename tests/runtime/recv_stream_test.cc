@@ -13,10 +13,10 @@
 
 #include "wharf/coro/scope.h"
 #include "wharf/runtime/detail/epoll_backend.h"
-#include "wharf/runtime/detail/uring_backend.h"
 #include "wharf/runtime/tcp.h"
 #include "wharf/runtime/udp.h"
 #include "wharf/tests/runtime/harness.h"
+#include "wharf/tests/runtime/without_rings.h"
 
 namespace wharf::runtime {
 namespace {
@@ -59,22 +59,6 @@ Task<std::string> all_text(RecvStream& stream) {
   co_return all;
 }
 
-// The backend offers no buffers of the kernel's.
-class WithoutRings final : public Backend {
- public:
-  WithoutRings() : inner_(*detail::UringBackend::create(64, 64)) {}
-  void submit(Operation& operation) noexcept override { inner_->submit(operation); }
-  void cancel(Operation& operation) noexcept override { inner_->cancel(operation); }
-  std::size_t poll() noexcept override { return inner_->poll(); }
-  std::size_t wait(std::int64_t deadline_ns) noexcept override { return inner_->wait(deadline_ns); }
-  void wake() noexcept override { inner_->wake(); }
-  std::int64_t now_ns() const noexcept override { return inner_->now_ns(); }
-  BackendCounters counters() const noexcept override { return inner_->counters(); }
-
- private:
-  std::unique_ptr<Backend> inner_;
-};
-
 // Who takes a buffer of the group.
 enum class Taker { kKernel, kEpoll, kStream };
 
@@ -89,7 +73,7 @@ class RecvStreamTest : public testing::TestWithParam<Taker> {
         reactor_ = Reactor::create_on(*detail::EpollBackend::create(64));
         break;
       case Taker::kStream:
-        reactor_ = Reactor::create_on(std::make_unique<WithoutRings>());
+        reactor_ = Reactor::create_on(std::make_unique<test::WithoutRings>());
         break;
     }
   }

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "wharf/runtime/buffer_group.h"
+#include "wharf/runtime/datagram_stream.h"
 #include "wharf/runtime/file.h"
 #include "wharf/runtime/reactor.h"
 #include "wharf/runtime/reader.h"
@@ -159,6 +160,39 @@ coro::Task<Status> recv_stream(std::string /*directory*/) {
   co_return expect(group->free_count() == group->count(), "a buffer is lost");
 }
 
+coro::Task<Status> send_datagrams(UdpSocket& socket) {
+  for (int i = 0; i < 6; ++i) {
+    StatusOr<std::size_t> sent = co_await socket.send(bytes_of(kLine));
+    if (!sent.ok()) co_return sent.status();
+  }
+  co_return absl::OkStatus();
+}
+
+coro::Task<Status> take_datagrams(UdpSocket& socket, BufferGroup& group) {
+  DatagramStream stream(socket.fd(), group, {.queued_max = 2});
+  for (int i = 0; i < 6; ++i) {
+    StatusOr<ReceivedDatagram> datagram = co_await stream.next();
+    if (!datagram.ok()) co_return datagram.status();
+    Status whole = expect(datagram->text() == kLine, "the datagram differs");
+    if (!whole.ok()) co_return whole;
+  }
+  co_return absl::OkStatus();
+}
+
+coro::Task<Status> datagram_stream(std::string /*directory*/) {
+  StatusOr<BufferGroup> group =
+      BufferGroup::create(Reactor::current(), 4, DatagramStream::kHeaderBytes + 512);
+  if (!group.ok()) co_return group.status();
+  StatusOr<UdpSocket> server = UdpSocket::bind(Address::loopback(0));
+  if (!server.ok()) co_return server.status();
+  StatusOr<Address> address = server->local_address();
+  if (!address.ok()) co_return address.status();
+  StatusOr<UdpSocket> client = UdpSocket::connect(*address);
+  if (!client.ok()) co_return client.status();
+  Status ended = co_await beside(send_datagrams(*client), take_datagrams(*server, *group));
+  co_return ended;
+}
+
 coro::Task<Status> send_the_file(TcpListener& listener, std::string path) {
   StatusOr<UniqueFd> accepted = co_await listener.accept();
   if (!accepted.ok()) co_return accepted.status();
@@ -197,7 +231,7 @@ coro::Task<Status> send_file(std::string directory) {
 constexpr Script kScripts[] = {
     {"TcpEcho", tcp_echo},      {"Udp", udp},
     {"UnixFds", unix_fds},      {"RecvStream", recv_stream},
-    {"SendFile", send_file},
+    {"SendFile", send_file},    {"DatagramStream", datagram_stream},
 };
 
 }  // namespace
