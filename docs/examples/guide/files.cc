@@ -1,7 +1,10 @@
 // The code of docs/guide/files.md.
 
 #include <stdlib.h>
+#include <unistd.h>
 
+#include <array>
+#include <cerrno>
 #include <cstdio>
 #include <optional>
 #include <span>
@@ -15,6 +18,8 @@
 #include "wharf/runtime/owned_io.h"
 #include "wharf/runtime/reader.h"
 #include "wharf/runtime/run_main.h"
+#include "wharf/runtime/transfer.h"
+#include "wharf/runtime/unix_stream.h"
 
 using namespace wharf;
 using namespace wharf::runtime;
@@ -55,6 +60,36 @@ coro::Task<Status> whole_files(std::string directory) {
   co_return absl::OkStatus();
 }
 
+coro::Task<Status> move_bytes(std::string path, int socket, int pipe) {
+  std::string head = "quay";
+  std::string body = "side";
+  StatusOr<File> file = co_await File::open(path, O_RDWR | O_CREAT);
+  if (!file.ok()) co_return file.status();
+  const std::array<iovec, 2> parts{{{head.data(), head.size()}, {body.data(), body.size()}}};
+  StatusOr<std::size_t> written = co_await writev(file->fd(), parts, 0);
+  if (!written.ok()) co_return written.status();
+  StatusOr<std::size_t> read = co_await readv(file->fd(), parts, 0);
+  if (!read.ok()) co_return read.status();
+  StatusOr<std::uint64_t> sent = co_await send_file(socket, file->fd(), 0, 8);
+  if (!sent.ok()) co_return sent.status();
+  StatusOr<std::size_t> moved = co_await splice(file->fd(), 0, pipe, kCurrentPosition, 65536);
+  if (!moved.ok()) co_return moved.status();
+  std::printf("%zu bytes written, %zu read, %llu sent, %zu moved\n", *written, *read,
+              static_cast<unsigned long long>(*sent), *moved);
+  co_return absl::OkStatus();
+}
+
+coro::Task<Status> without_buffers(std::string path) {
+  StatusOr<std::pair<UnixStream, UnixStream>> pair = UnixStream::pair();
+  if (!pair.ok()) co_return pair.status();
+  int pipe[2] = {-1, -1};
+  if (::pipe2(pipe, O_CLOEXEC) != 0) co_return errno_status(errno, "pipe2");
+  const UniqueFd source(pipe[0]);
+  const UniqueFd target(pipe[1]);
+  Status moved = co_await move_bytes(path, pair->first.fd(), target.get());
+  co_return moved;
+}
+
 coro::Task<Status> names(std::string directory) {
   Status made = co_await mkdirat(AT_FDCWD, directory + "/old");
   if (!made.ok()) co_return made;
@@ -62,6 +97,8 @@ coro::Task<Status> names(std::string directory) {
   if (!moved.ok()) co_return moved;
   StatusOr<struct statx> about = co_await statx(AT_FDCWD, directory + "/old/log");
   if (!about.ok()) co_return about.status();
+  Status removed = co_await unlinkat(AT_FDCWD, directory + "/old/log");
+  if (!removed.ok()) co_return removed;
   std::printf("%llu bytes\n", static_cast<unsigned long long>(about->stx_size));
   co_return absl::OkStatus();
 }
@@ -84,8 +121,9 @@ coro::Task<Status> program(std::string directory) {
   std::printf("%zu lines\n", *count);
   if (done.ok()) done = co_await whole_files(directory);
   if (done.ok()) done = co_await read_patiently(log, kNever);
+  if (done.ok()) done = co_await without_buffers(directory + "/parts");
   if (done.ok()) done = co_await names(directory);
-  for (const char* name : {"/old/log", "/settings"}) {
+  for (const char* name : {"/parts", "/settings"}) {
     Status removed = co_await unlinkat(AT_FDCWD, directory + name);
     if (done.ok()) done = removed;
   }

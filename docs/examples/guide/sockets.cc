@@ -1,5 +1,6 @@
 // The code of docs/guide/sockets.md.
 
+#include <array>
 #include <chrono>
 #include <cstdio>
 #include <memory>
@@ -13,6 +14,8 @@
 #include "wharf/coro/scope.h"
 #include "wharf/coro/task.h"
 #include "wharf/runtime/address.h"
+#include "wharf/runtime/datagram_stream.h"
+#include "wharf/runtime/owned_io.h"
 #include "wharf/runtime/reader.h"
 #include "wharf/runtime/recv_stream.h"
 #include "wharf/runtime/run_main.h"
@@ -119,10 +122,88 @@ coro::Task<Status> exchange_datagrams() {
   co_return absl::OkStatus();
 }
 
+coro::Task<Status> answer_all(UdpSocket& server, BufferGroup& group) {
+  DatagramStream datagrams(server.fd(), group);
+  for (;;) {
+    StatusOr<ReceivedDatagram> asked = co_await datagrams.next();
+    if (!asked.ok()) co_return asked.status();
+    StatusOr<std::size_t> sent = co_await server.send_to(asked->bytes(), asked->source());
+    if (!sent.ok()) co_return sent.status();
+  }
+}
+
+coro::Task<void> serve_datagrams(UdpSocket* server, BufferGroup* group) {
+  Status ended = co_await answer_all(*server, *group);
+  if (!absl::IsCancelled(ended)) std::printf("%s\n", ended.ToString().c_str());
+}
+
+coro::Task<StatusOr<std::size_t>> ask_datagram(Address server) {
+  StatusOr<UdpSocket> client = UdpSocket::connect(server);
+  if (!client.ok()) co_return client.status();
+  const std::string_view text = "pier";
+  StatusOr<std::size_t> sent = co_await client->send(std::as_bytes(std::span(text)));
+  if (!sent.ok()) co_return sent.status();
+  std::array<std::byte, 64> answer;
+  StatusOr<std::size_t> count = co_await client->recv(answer);
+  co_return count;
+}
+
+coro::Task<Status> receive_datagrams() {
+  StatusOr<BufferGroup> group =
+      BufferGroup::create(Reactor::current(), 64, DatagramStream::kHeaderBytes + 1500);
+  if (!group.ok()) co_return group.status();
+  StatusOr<UdpSocket> server = UdpSocket::bind(Address::loopback(0));
+  if (!server.ok()) co_return server.status();
+  StatusOr<Address> address = server->local_address();
+  StatusOr<std::size_t> answered;
+  co_await coro::with_scope([&](coro::Scope& scope) -> coro::Task<void> {
+    scope.spawn(serve_datagrams, &*server, &*group);
+    answered = co_await with_timeout(5s, ask_datagram(*address));
+    scope.cancel();
+  });
+  if (!answered.ok()) co_return answered.status();
+  std::printf("%zu bytes came back\n", *answered);
+  co_return absl::OkStatus();
+}
+
+coro::Task<StatusOr<std::size_t>> send_record(int socket, std::string head, std::string body) {
+  const std::array<iovec, 2> parts{{{head.data(), head.size()}, {body.data(), body.size()}}};
+  msghdr message{};
+  message.msg_iov = const_cast<iovec*>(parts.data());
+  message.msg_iovlen = parts.size();
+  StatusOr<std::size_t> sent = co_await sendmsg(socket, message);
+  co_return sent;
+}
+
+coro::Task<StatusOr<std::string>> receive_record(int socket, std::int64_t soon) {
+  StatusOr<std::uint32_t> events = co_await poll(socket, POLLIN, {.deadline_ns = soon});
+  if (!events.ok()) co_return events.status();
+  OwnedMessage room(Buffer(64));
+  room.control = Buffer(CMSG_SPACE(sizeof(int)));
+  OwnedMessageResult got =
+      co_await recvmsg_owned(socket, std::move(room), 0, {.deadline_ns = soon});
+  if (!got.count.ok()) co_return got.count.status();
+  co_return std::string(got.message.parts[0].text().substr(0, *got.count));
+}
+
+coro::Task<Status> pass_a_record() {
+  StatusOr<std::pair<UnixStream, UnixStream>> pair = UnixStream::pair();
+  if (!pair.ok()) co_return pair.status();
+  StatusOr<std::size_t> sent = co_await send_record(pair->first.fd(), "quay", "side");
+  if (!sent.ok()) co_return sent.status();
+  const std::int64_t soon = deadline_after(Reactor::current().now_ns(), 5'000'000'000);
+  StatusOr<std::string> record = co_await receive_record(pair->second.fd(), soon);
+  if (!record.ok()) co_return record.status();
+  std::printf("%s\n", record->c_str());
+  co_return absl::OkStatus();
+}
+
 coro::Task<Status> program() {
   Status done = co_await talk();
   if (done.ok()) done = co_await receive_in_pieces();
   if (done.ok()) done = co_await exchange_datagrams();
+  if (done.ok()) done = co_await receive_datagrams();
+  if (done.ok()) done = co_await pass_a_record();
   co_return done;
 }
 
