@@ -4,6 +4,7 @@
 // Threads: the reactor's; wake() any.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <cstddef>
@@ -29,7 +30,7 @@ class FakeBackend final : public runtime::Backend {
     ++counters_.submitted;
   }
   void cancel(runtime::Operation& operation) noexcept override {
-    if (operation.in_flight()) complete(operation, -ECANCELED, false);
+    if (operation.in_flight() && !ends(operation)) complete(operation, -ECANCELED, false);
   }
   std::size_t poll() noexcept override {
     ++counters_.enters;
@@ -66,6 +67,13 @@ class FakeBackend final : public runtime::Backend {
     std::int32_t result;
     bool more;
   };
+
+  // Whether its final completion waits to be delivered.
+  bool ends(const runtime::Operation& operation) const noexcept {
+    return std::any_of(completions_.begin(), completions_.end(), [&](const Completion& completion) {
+      return completion.operation == &operation && !completion.more;
+    });
+  }
 
   std::size_t deliver() noexcept {
     std::size_t count = 0;
