@@ -134,6 +134,8 @@ class Scope final : private Joiner {
 // body, or else the first one of a child, cancels the rest and is thrown here. The body may capture: it lives in this task's
 // frame. With OnError::kCollect no child's exception cancels; the first of those that the body did not take is thrown.
 //
+// A child's exception does not stop the body, which goes on to its end: what waits for long is better a child itself.
+//
 // Cancel: a stop of the task that awaits this reaches body and children at once.
 template <class Body>
 auto with_scope(Body body, OnError on_error = OnError::kCancel)

@@ -2,7 +2,7 @@
 //
 // Ownership: jobs are the caller's, and stay where they are until they have run or were withdrawn.
 // Threads:   push, withdraw and the destructor: any, one owner. Threads start as they are needed, and stay until the end;
-//            every signal is blocked in them.
+//            signals are blocked in them (signals_blocked.h).
 #pragma once
 
 #include <condition_variable>
