@@ -11,7 +11,7 @@
 // One multishot receive feeds a queue: a busy socket costs no submission for each datagram. It ends when the queue is full,
 // and when the group has no free buffer; then the stream waits for one, and the group serves those that wait in turn.
 // Meanwhile datagrams wait in the socket, up to its SO_RCVBUF; the kernel drops what does not fit, as it does for any receiver
-// that is too slow. Where the kernel takes no buffers by itself (epoll), the stream takes one when the socket is readable.
+// that is too slow. Where the backend takes no buffers by itself, the stream takes one when the socket is readable.
 //
 // Datagrams have no end: of a socket that has been shut down, next() waits for ever, as the kernel would.
 //
