@@ -71,7 +71,7 @@ class DatagramStream::Operation final : public detail::Abandonable {
   // The buffer of this completion.
   std::uint32_t arrived() noexcept {
     if (buffer_taken < 0) return Pool::kNone;
-    pool_.taken_by_kernel();
+    pool_.taken_by_backend();
     return static_cast<std::uint32_t>(buffer_taken);
   }
   void on_result(std::int32_t result, bool more) noexcept override {
