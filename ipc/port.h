@@ -14,6 +14,10 @@
 // When the peer has died, every send, call and loan that waits fails with the same status, and so does every later one;
 // receive() gives what the peer had published, then nullopt.
 //
+// A child of fork() has no part in the port: its descriptors are closed there, so that the peer sees this process's end though
+// the child lives on. The port's memory is mapped there still, and must not be used: neither the port nor what came of it.
+// An end that is not open yet is any descriptor: the child has it, too.
+//
 // Threads: the reactor that it was opened on. Others send through a handle() of it, and read what was detach()ed for them.
 #pragma once
 

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <utility>
 
+#include "wharf/runtime/base/private_fd.h"
 #include "wharf/runtime/base/status.h"
 #include "wharf/runtime/base/unique_fd.h"
 #include "wharf/shm/format.h"
@@ -45,16 +46,16 @@ class Segment {
 
   std::byte* data() const noexcept { return mapping_.data(); }
   std::size_t size_bytes() const noexcept { return mapping_.size_bytes(); }
-  // For the peer. Ours to close; the mapping stays without it.
-  const runtime::UniqueFd& fd() const noexcept { return fd_; }
+  // For the peer; the mapping stays without it.
+  const runtime::PrivateFd& fd() const noexcept { return fd_; }
   // Gives the fd up once the peer has it, so that a link holds no more fds than it needs.
-  runtime::UniqueFd take_fd() noexcept { return std::move(fd_); }
-  void restore_fd(runtime::UniqueFd fd) noexcept { fd_ = std::move(fd); }
+  runtime::UniqueFd take_fd() noexcept { return fd_.release(); }
+  void restore_fd(runtime::UniqueFd fd) noexcept { fd_.reset(std::move(fd)); }
 
  private:
   Segment(runtime::UniqueFd fd, Mapping mapping) noexcept
       : fd_(std::move(fd)), mapping_(std::move(mapping)) {}
-  runtime::UniqueFd fd_;
+  runtime::PrivateFd fd_;
   Mapping mapping_;
 };
 

@@ -143,7 +143,7 @@ coro::Task<StatusOr<Handshaken>> shake_hands(PortEnd end, PortOptions options,
     const int doorbell = lane.ok() ? sys::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK) : -1;
     if (doorbell >= 0) {
       done.lane = std::move(lane).value();
-      done.own_doorbell = runtime::UniqueFd(doorbell);
+      done.own_doorbell.reset(runtime::UniqueFd(doorbell));
       offered.push_back(done.lane->take_control_fd());
       const int copy = sys::fcntl(doorbell, F_DUPFD_CLOEXEC, 0);
       if (copy < 0) co_return runtime::errno_status(-copy, "open port: duplicate the doorbell");
@@ -187,7 +187,7 @@ coro::Task<StatusOr<Handshaken>> shake_hands(PortEnd end, PortOptions options,
     mapped = attached.ok();
     if (!rings_by_packet) {
       if (Status status = check_doorbell(fds[1].get()); !status.ok()) co_return status;
-      done.peer_doorbell = std::move(fds[1]);
+      done.peer_doorbell.reset(std::move(fds[1]));
     }
   }
   const Ready own_ready{.shared_memory = mapped ? 1u : 0u, .reserved = 0};

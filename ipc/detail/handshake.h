@@ -12,8 +12,8 @@
 #include "wharf/ipc/detail/packet_socket.h"
 #include "wharf/ipc/options.h"
 #include "wharf/ipc/port_end.h"
+#include "wharf/runtime/base/private_fd.h"
 #include "wharf/runtime/base/status.h"
-#include "wharf/runtime/base/unique_fd.h"
 #include "wharf/shm/lane.h"
 
 namespace wharf::ipc::detail {
@@ -22,8 +22,8 @@ namespace wharf::ipc::detail {
 struct Handshaken {
   PacketSocket socket;
   shm::Ref<shm::Lane> lane;  // null: the socket alone
-  runtime::UniqueFd own_doorbell;
-  runtime::UniqueFd peer_doorbell;  // none: the peer is rung by packets
+  runtime::PrivateFd own_doorbell;
+  runtime::PrivateFd peer_doorbell;  // none: the peer is rung by packets
   std::size_t packet_bytes_max = 0;
   std::size_t message_bytes_max = 0;  // that either side may send
   std::size_t inline_bytes_max = 0;   // that we may send in a record

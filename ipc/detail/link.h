@@ -29,6 +29,7 @@
 #include "wharf/ipc/detail/transport.h"
 #include "wharf/ipc/options.h"
 #include "wharf/runtime/base/cpu.h"
+#include "wharf/runtime/base/private_fd.h"
 #include "wharf/runtime/poller.h"
 #include "wharf/runtime/reactor.h"
 #include "wharf/runtime/watch.h"
@@ -241,8 +242,8 @@ class Link final : public shm::RefCounted, private runtime::Poller, private shm:
   std::optional<PacketSocket> socket_;
   shm::Ref<shm::Lane> lane_;  // null: the socket alone
   std::unique_ptr<Transport> transport_;
-  runtime::UniqueFd own_doorbell_;   // the peer rings it
-  runtime::UniqueFd peer_doorbell_;  // we ring it; none: the peer is rung by packets
+  runtime::PrivateFd own_doorbell_;   // the peer rings it
+  runtime::PrivateFd peer_doorbell_;  // we ring it; none: the peer is rung by packets
   std::unique_ptr<SocketWatch> socket_watch_;
   std::unique_ptr<WritableWatch> writable_watch_;  // while a send waits for the socket
   std::unique_ptr<DoorbellWatch> doorbell_watch_;

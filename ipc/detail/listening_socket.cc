@@ -73,7 +73,7 @@ StatusOr<std::unique_ptr<ListeningSocket>> ListeningSocket::open(const SocketNam
 Status ListeningSocket::bind(mode_t mode) {
   const int fd = sys::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
   if (fd < 0) return runtime::errno_status(-fd, operation_on(name_) + ": socket");
-  socket_.reset(fd);
+  socket_.reset(runtime::UniqueFd(fd));
   // A path takes the mode of the socket that is bound to it, less the umask: at no moment is it more open than wanted.
   int result = name_.is_abstract() ? 0 : sys::fchmod(fd, mode);
   if (result < 0) return runtime::errno_status(-result, operation_on(name_) + ": fchmod");

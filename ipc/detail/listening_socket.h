@@ -11,8 +11,8 @@
 #include <string>
 
 #include "wharf/ipc/detail/socket_name.h"
+#include "wharf/runtime/base/private_fd.h"
 #include "wharf/runtime/base/status.h"
-#include "wharf/runtime/base/unique_fd.h"
 
 namespace wharf::ipc::detail {
 
@@ -40,7 +40,7 @@ class ListeningSocket {
   Status claim_path(mode_t mode);
 
   const SocketName name_;
-  runtime::UniqueFd socket_;
+  runtime::PrivateFd socket_;
   std::optional<struct stat> path_;  // what the path was when we had made it; none for an abstract name
   bool open_ = true;
 };

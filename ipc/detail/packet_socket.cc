@@ -37,7 +37,7 @@ PacketSocket::PacketSocket(runtime::UniqueFd socket, std::size_t packet_bytes_ma
 
 PacketSocket::~PacketSocket() {
   // With the socket go the descriptors that wait in it.
-  if (rules_.close_elsewhere) runtime::close_elsewhere(std::move(socket_));
+  if (rules_.close_elsewhere) runtime::close_elsewhere(socket_.release());
 }
 
 PacketSocket::Sent PacketSocket::send(PacketHeader header, std::span<const iovec> payload,
@@ -200,7 +200,7 @@ PacketSocket::Got PacketSocket::violation(const char* what) {
 void PacketSocket::close() noexcept {
   if (!socket_) return;
   sys::shutdown(socket_.get(), SHUT_RDWR);
-  if (rules_.close_elsewhere) runtime::close_elsewhere(std::move(socket_));  // as in the destructor
+  if (rules_.close_elsewhere) runtime::close_elsewhere(socket_.release());  // as in the destructor
   socket_.reset();
 }
 

@@ -14,6 +14,7 @@
 
 #include "wharf/ipc/detail/fd_list.h"
 #include "wharf/ipc/detail/packet.h"
+#include "wharf/runtime/base/private_fd.h"
 #include "wharf/runtime/base/status.h"
 #include "wharf/runtime/base/unique_fd.h"
 
@@ -77,7 +78,7 @@ class PacketSocket {
   Got receive_one();
   Got check_fds();
 
-  runtime::UniqueFd socket_;
+  runtime::PrivateFd socket_;
   const FdRules rules_;
   const std::size_t buffer_bytes_;
   std::unique_ptr<std::byte[]> buffer_;
