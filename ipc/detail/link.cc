@@ -99,7 +99,10 @@ bool Link::has_memory_turn(std::uint64_t own_turn) const noexcept {
 }
 
 void Link::look_out() noexcept {
-  if (ended()) return;
+  if (ended()) {
+    if (!parked_.empty()) reactor_.make_hot(*this);
+    return;
+  }
   if (lane_ && lane_->sleeper().asleep()) lane_->sleeper().wake(this_cpu());
   reactor_.make_hot(*this);
 }
@@ -156,6 +159,11 @@ void Link::retire_idle_memory() {
 bool Link::poll() noexcept {
   const shm::Ref<Link> alive(this);
   turn_messages_left_ = options_.turn_message_count_max;
+  if (ended()) {
+    serve_receivers();
+    if (receivers_.empty()) reactor_.make_cold(*this);
+    return true;
+  }
   send_wants_ = 0;
   if (peer_gone_) {
     drain_and_end();  // T2
@@ -351,7 +359,8 @@ void Link::end(Status why) noexcept {
     static_cast<Borrower*>(wait)->borrowing.result = status_;
     borrowers_.resume(*wait);
   }
-  receivers_.resume_all();
+  serve_receivers();
+  if (!receivers_.empty()) reactor_.make_hot(*this);
 }
 
 void Link::close() noexcept {
@@ -365,7 +374,11 @@ void Link::close() noexcept {
     flush();  // E1
     end(absl::UnavailableError("this side has closed the port"));
   }
-  parked_.clear();  // requests among them hold a Ref to this link
+  if (!parked_.empty()) {
+    reactor_.remove(*this);
+    parked_.clear();  // requests among them hold a Ref to this link
+    receivers_.resume_all();
+  }
   servings_.clear();
 }
 

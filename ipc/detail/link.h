@@ -197,12 +197,12 @@ class Link final : public shm::RefCounted, private runtime::Poller, private shm:
   void retire_idle_memory();
   bool collect_returned();
   void check_returned();
+  void serve_receivers() noexcept;
   bool receive_waiting();
   Transport::Got take(Message& message);
   void use_turn(std::size_t payload_bytes) noexcept;
   bool accept(Transport::Got got, Message& message);
   void check_progress() noexcept;
-  void dispatch(Message&& message);
   bool readable() const noexcept;
   bool only_receives() const noexcept;
   bool wants_messages() const noexcept;

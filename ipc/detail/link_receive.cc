@@ -18,7 +18,8 @@ constexpr std::size_t kTurnBytesPerMessage = 16 * 1024;
 
 bool Link::try_receive(std::optional<Message>& message) {
   if (!parked_.empty()) {
-    message.emplace(parked_.pop());
+    if (!receivers_.empty() || turn_messages_left_ == 0) return false;
+    use_turn(message.emplace(parked_.pop()).size_bytes());
     return true;
   }
   if (ended() || fin_received_) return true;
@@ -59,7 +60,7 @@ Got Link::take(Message& message) {
       case Got::kBusy: turn_messages_left_ = 0; break;
       case Got::kFin:
         fin_received_ = true;
-        receivers_.resume_all();
+        serve_receivers();
         fail_calls(no_reply_can_come());
         break;
       case Got::kEnd: peer_gone_ = true; break;
@@ -103,8 +104,23 @@ bool Link::wants_messages() const noexcept {
   return (calls_.size() != 0 || !servings_.empty()) && parked_.size() < options_.parked_count_max;
 }
 
+// Whoever waits while something is parked waits for the turn after the one that was over. Whoever waits when nothing more
+// can come has waited for the end.
+void Link::serve_receivers() noexcept {
+  while (!parked_.empty() && !receivers_.empty() && turn_messages_left_ != 0) {
+    auto& receiver = *static_cast<Receiver*>(receivers_.first());
+    use_turn(receiver.message.emplace(parked_.pop()).size_bytes());
+    receivers_.resume(receiver);
+  }
+  if (parked_.empty() && (ended() || fin_received_)) receivers_.resume_all();
+}
+
 bool Link::receive_waiting() {
   bool any = false;
+  if (!parked_.empty() && !receivers_.empty()) {
+    serve_receivers();
+    any = true;
+  }
   while (wants_messages() && turn_messages_left_ != 0 && !ended() && readable()) {
     const std::uint32_t left = turn_messages_left_;
     Got got = Got::kEmpty;
@@ -127,16 +143,7 @@ bool Link::receive_waiting() {
   return any;
 }
 
-void Link::dispatch(Message&& message) {
-  if (receivers_.empty()) {
-    parked_.push(std::move(message));
-    return;
-  }
-  static_cast<Receiver*>(receivers_.first())->message.emplace(std::move(message));
-  receivers_.resume_first();
-}
-
-// The socket has ended: what the peer published before is still there, and is delivered.
+// The socket has ended: what the peer published before is still there, and is delivered, in as many turns as that takes.
 void Link::drain_and_end() {
   // A ring holds no more than that. A peer that has closed its socket alone could go on writing for ever.
   std::uint64_t left = lane_ ? lane_->reader().cell_count() : UINT64_MAX;
@@ -145,9 +152,10 @@ void Link::drain_and_end() {
     turn_messages_left_ = options_.turn_message_count_max;
     socket_readable_ = true;
     const Got got = take(message);  // T3
-    if (got == Got::kMessage) dispatch(std::move(message));
+    if (got == Got::kMessage) parked_.push(std::move(message));
     if (got == Got::kEmpty || got == Got::kEnd) break;
   }
+  turn_messages_left_ = options_.turn_message_count_max;
   // Its last words may be a lie: that is then the reason.
   if (lane_ && !ended()) collect_returned();  // T4
   if (lane_ && !ended()) check_returned();

@@ -108,10 +108,7 @@ coro::Task<Status> hear(runtime::UniqueFd socket, const Lie& lie) {
   }
   EXPECT_TRUE(closed);
   EXPECT_EQ(heard.over, lie.reason == kGoesOn);
-  // What a peer that has gone left behind waits in memory, and is handed over at once: a ring's worth at most.
-  const bool gone = port.status().code() == StatusCode::kUnavailable;
-  const std::size_t left_behind_max = gone ? options.lane.ring_bytes / shm::kCellBytes : 0;
-  EXPECT_LE(heard.in_one_turn_max, 2 * options.turn_message_count_max + left_behind_max);
+  EXPECT_LE(heard.in_one_turn_max, 2 * options.turn_message_count_max);
   EXPECT_EQ(port.counters().blocks_lent_now, 0u);
   EXPECT_EQ(port.counters().arena_used_bytes, 0u);
   co_return port.status();
