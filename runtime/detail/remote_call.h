@@ -3,7 +3,7 @@
 // Invariants:
 //   1. The object lives in the caller's frame, which goes on only when every order that was sent has come back: the start,
 //      as the reply, and the cancellation, if there was one.
-//   2. What the target's thread writes (result_, error_, stop_) the caller's reads after the reply alone.
+//   2. What the target's thread writes (result_, error_, refused_, stop_) the caller's reads after the reply alone.
 //
 // Threads: the caller's reactor, but for what is said to be the target's.
 #pragma once
@@ -89,7 +89,7 @@ class [[nodiscard]] RemoteCall final : private coro::StopCallback {
     deadline_ns_ = frame_->context->deadline_ns;
     gate_ = Reactor::current().gate();
     if (!frame_->context->stop.attach(*this)) {
-      result_.emplace(not_started("the task was stopped"));
+      refused_ = "call_on: the task was stopped";
       return false;
     }
     frame_->note_wait(site, *this);
@@ -98,6 +98,7 @@ class [[nodiscard]] RemoteCall final : private coro::StopCallback {
   }
   Result await_resume() {
     if (error_ != nullptr) std::rethrow_exception(error_);
+    if (refused_ != nullptr) return make_status(StatusCode::kCancelled, refused_);
     return *std::move(result_);
   }
 
@@ -115,10 +116,6 @@ class [[nodiscard]] RemoteCall final : private coro::StopCallback {
     void (RemoteCall::*work_)() noexcept;
     void (RemoteCall::*refused_)() noexcept;
   };
-
-  static Status not_started(const char* why) {
-    return make_status(StatusCode::kCancelled, std::string("call_on: ") + why);
-  }
 
   // The target's thread.
 
@@ -156,7 +153,7 @@ class [[nodiscard]] RemoteCall final : private coro::StopCallback {
   // Any thread.
 
   void refuse() noexcept {
-    result_.emplace(not_started("the runtime stops"));
+    refused_ = "call_on: the runtime stops";
     send(reply_);
   }
   void acknowledge() noexcept { send(acknowledgement_); }
@@ -192,6 +189,7 @@ class [[nodiscard]] RemoteCall final : private coro::StopCallback {
   coro::StopSource stop_;
   std::optional<Result> result_;
   std::exception_ptr error_;
+  const char* refused_ = nullptr;  // why it has not begun; the text is made on the caller's thread, which may throw
   Order start_{*this, &RemoteCall::start, &RemoteCall::refuse};
   Order cancel_{*this, &RemoteCall::cancel, &RemoteCall::acknowledge};
   Order reply_{*this, &RemoteCall::replied, &RemoteCall::nothing};

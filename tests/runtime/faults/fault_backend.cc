@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstring>
 
 namespace wharf::test {
@@ -147,7 +148,8 @@ void FaultBackend::StandIn::undo(std::int32_t result) const noexcept {
 void FaultBackend::StandIn::on_complete(std::int32_t result, bool more) noexcept {
   Operation& finished = *original;
   if (finished.buffer_group >= 0) finished.buffer_taken = buffer_taken;
-  if (more && error == 0 && owner->strikes(Fault::kMultishot)) {
+  const bool may_end = opcode != Opcode::kPoll || owner->plan_.error != ENOBUFS;  // a poll takes none
+  if (more && error == 0 && may_end && owner->strikes(Fault::kMultishot)) {
     error = owner->plan_.error;
     owner->kernel_->cancel(*this);
   }

@@ -114,12 +114,6 @@ TEST_P(OperationFaultTest, TransfersThatAreAllShortAreMadeUpFor) {
   EXPECT_TRUE(status.ok()) << status;
 }
 
-std::vector<Script> all_scripts() {
-  std::vector<Script> all;
-  for (const auto& some : {net_scripts(), file_scripts(), task_scripts()}) all.insert(all.end(), some.begin(), some.end());
-  return all;
-}
-
 INSTANTIATE_TEST_SUITE_P(Scripts, OperationFaultTest,
                          ::testing::Combine(::testing::Values(Kernel::kUring, Kernel::kEpoll),
                                             ::testing::ValuesIn(all_scripts())),

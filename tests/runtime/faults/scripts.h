@@ -7,6 +7,7 @@
 #include <span>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "wharf/coro/task.h"
 #include "wharf/runtime/base/status.h"
@@ -19,10 +20,15 @@ struct Script {
   coro::Task<Status> (*run)(std::string directory);
 };
 
-// A table for each of scripts_net.cc, scripts_files.cc and scripts_tasks.cc.
+// A table for each of scripts_net.cc, scripts_files.cc, scripts_tasks.cc and scripts_waits.cc.
 std::span<const Script> net_scripts() noexcept;
 std::span<const Script> file_scripts() noexcept;
 std::span<const Script> task_scripts() noexcept;
+std::span<const Script> wait_scripts() noexcept;
+// All of these.
+std::vector<Script> all_scripts();
+// For want of memory alone: scripts_runtime.cc.
+std::span<const Script> runtime_scripts() noexcept;
 
 // What a script's own check says.
 inline Status expect(bool condition, const char* what) {

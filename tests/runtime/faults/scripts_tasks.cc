@@ -215,6 +215,14 @@ constexpr Script kScripts[] = {
 
 std::span<const Script> task_scripts() noexcept { return kScripts; }
 
+std::vector<Script> all_scripts() {
+  std::vector<Script> all;
+  for (const auto& some : {net_scripts(), file_scripts(), task_scripts(), wait_scripts()}) {
+    all.insert(all.end(), some.begin(), some.end());
+  }
+  return all;
+}
+
 coro::Task<Status> beside(coro::Task<Status> left, coro::Task<Status> right) {
   Status status;
   try {
