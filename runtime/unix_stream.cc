@@ -1,7 +1,9 @@
 #include "wharf/runtime/unix_stream.h"
 
+#include <fcntl.h>
 #include <sys/un.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstddef>
@@ -10,6 +12,8 @@
 
 #include "wharf/runtime/base/sys.h"
 #include "wharf/runtime/detail/socket_address.h"
+#include "wharf/runtime/reactor.h"
+#include "wharf/runtime/timer.h"
 
 namespace wharf::runtime {
 namespace {
@@ -31,6 +35,29 @@ bool is_dead(const Address& address) {
   if (sys::lstat(address.host().c_str(), &status) != 0 || !S_ISSOCK(status.st_mode)) return false;
   const UniqueFd probe(sys::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   return probe && sys::connect(probe.get(), address.get(), address.bytes()) == -ECONNREFUSED;
+}
+
+// When a listener's queue is full, nothing tells that there is room again: it is asked so often.
+constexpr std::int64_t kRetryNs = 5'000'000;
+
+// Of a socket in non-blocking mode. Not an operation of the backend: io_uring has a thread block in connect(2), where neither
+// a stop nor a deadline reaches it.
+coro::Task<Status> connect_in_turn(int socket, const Address& address, IoOptions options) {
+  const coro::Context& context = co_await coro::context();
+  for (;;) {
+    const std::int64_t now_ns = Reactor::current().now_ns();
+    if (context.stop.stop_requested()) {
+      co_return make_status(StatusCode::kCancelled, "connect: the task was stopped");
+    }
+    if (now_ns >= options.deadline_ns) {
+      co_return make_status(StatusCode::kDeadlineExceeded, "connect: the deadline has passed");
+    }
+    const int connected = sys::connect(socket, address.get(), address.bytes());
+    if (connected == 0) co_return absl::OkStatus();
+    if (connected != -EAGAIN && connected != -EINTR) co_return errno_status(-connected, "connect");
+    const bool elapsed = co_await sleep_until(std::min(options.deadline_ns, now_ns + kRetryNs));
+    static_cast<void>(elapsed);  // either way it looks again
+  }
 }
 
 // One message with room for the most descriptors.
@@ -81,11 +108,13 @@ coro::Task<StatusOr<UnixStream>> UnixStream::connect(Address address, IoOptions 
     co_return make_status(StatusCode::kInvalidArgument,
                           "connect to " + address.text() + ": no Unix socket");
   }
-  StatusOr<UniqueFd> socket = detail::open_socket(address, SOCK_STREAM);
+  StatusOr<UniqueFd> socket = detail::open_socket(address, SOCK_STREAM | SOCK_NONBLOCK);
   if (!socket.ok()) co_return socket.status();
   UnixStream stream(*std::move(socket));
-  Status done = co_await runtime::connect(stream.fd(), address.get(), address.bytes(), options);
+  Status done = co_await connect_in_turn(stream.fd(), address, options);
   if (!done.ok()) co_return about(address, done);
+  const int waits = sys::fcntl(stream.fd(), F_SETFL, 0);
+  if (waits < 0) co_return about(address, errno_status(-waits, "connect"));
   co_return std::move(stream);
 }
 

@@ -29,7 +29,7 @@ class UnixStream : public StreamSocket {
   // Errors: NotFound, Unavailable  nobody listens there
   //         InvalidArgument        no address of a Unix socket
   //         any other              errno_status(), with the address
-  // Cancel: honoured; nothing is left open.
+  // Cancel: honoured; nothing is left open. A listener whose queue is full is asked again every 5 ms.
   static coro::Task<StatusOr<UnixStream>> connect(Address address, IoOptions options = {});
 
   // Two that are connected with each other.
