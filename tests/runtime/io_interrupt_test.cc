@@ -1,12 +1,10 @@
-// What a stop or a deadline does to an operation of io.h.
-#include <fcntl.h>
+// What a stop or a deadline does to an operation of io.h. For all of them see operation_matrix_test.cc.
 #include <unistd.h>
 
 #include <array>
-#include <atomic>
-#include <csignal>
 #include <optional>
 #include <thread>
+#include <utility>
 
 #include <gtest/gtest.h>
 
@@ -109,61 +107,6 @@ TEST(IoInterruptTest, ADeadlineThatIsKeptDoesNotMatter) {
   const std::int64_t deadline = harness.reactor().now_ns() + 60'000'000'000;
 
   EXPECT_EQ(*harness.run(recv_from(pair.left.get(), {.deadline_ns = deadline})), 4U);
-}
-
-std::atomic<int> handled{0};
-
-void count_signal(int /*signal*/) { handled.fetch_add(1); }
-
-// Interrupts the thread that made it, in whatever it does, and then writes to `fd`.
-class Interrupter {
- public:
-  explicit Interrupter(int fd) {
-    struct sigaction action{};
-    action.sa_handler = count_signal;  // without SA_RESTART
-    EXPECT_EQ(::sigaction(SIGUSR1, &action, &old_), 0);
-    thread_ = std::thread([fd, target = ::pthread_self()] {
-      for (const int end = handled.load() + 20; handled.load() < end;) {
-        ::pthread_kill(target, SIGUSR1);
-        std::this_thread::yield();
-      }
-      EXPECT_EQ(::write(fd, "quay", 4), 4);
-    });
-  }
-  ~Interrupter() {
-    thread_.join();
-    EXPECT_EQ(::sigaction(SIGUSR1, &old_, nullptr), 0);
-  }
-
- private:
-  struct sigaction old_{};
-  std::thread thread_;
-};
-
-TEST(IoInterruptTest, SignalsThatAreHandledDisturbNoOperation) {
-  Harness harness;
-  const SocketPair pair;
-  const Interrupter interrupter(pair.right.get());
-
-  EXPECT_EQ(*harness.run(recv_from(pair.left.get())), 4U);
-}
-
-Task<StatusOr<std::size_t>> splice_to(int source, int target) {
-  StatusOr<std::size_t> moved =
-      co_await splice(source, kCurrentPosition, target, kCurrentPosition, 16);
-  co_return moved;
-}
-
-TEST(IoInterruptTest, NorOneThatAThreadOfTheKernelCarriesOut) {
-  Harness harness;
-  const SocketPair pair;
-  int fds[2];
-  EXPECT_EQ(::pipe2(fds, O_CLOEXEC), 0);
-  const UniqueFd source(fds[0]);
-  const UniqueFd target(fds[1]);
-  const Interrupter interrupter(target.get());
-
-  EXPECT_EQ(*harness.run(splice_to(source.get(), pair.left.get())), 4U);
 }
 
 using Slot = std::optional<detail::BytesAwaiter>;

@@ -1,5 +1,6 @@
 """docs/coverage.md says, for every row and every old defect, which tests prove it. This holds the page and the tests' names
-together: every row has a test, or says why it cannot apply; every test that names a row is listed; none is made up.
+together: every row has a test, or says why it cannot apply; every test that names a row is listed; none is made up. Nor is
+any that docs/operations.md names.
 
 Usage: coverage_check.py SOURCE [--write]      --write puts the tests' names into the page
 """
@@ -18,16 +19,28 @@ TEST = re.compile(r"^(?:TYPED_)?TEST(?:_F|_P)?\(\s*(\w+),\s*(\w+)\)", re.MULTILI
 IDS = re.compile(r"^((?:[SMUD]\d+_)+)")
 ROW = re.compile(r"^\| (\w+) \| (.*?) \| (.*?) \|$")
 NOT_APPLICABLE = "does not apply: "
+NAMED = re.compile(r"`(\w+Test\.\w+)`")
 
 
-def tests_by_row(source):
+def all_tests(source):
+    """(suite, name) of every test."""
+    for path in sorted((source / "tests").rglob("*.cc")):
+        yield from TEST.findall(path.read_text())
+
+
+def made_up(page, tests):
+    """The tests that a page names and that do not exist."""
+    names = {f"{suite}.{name}" for suite, name in tests}
+    return [f"there is no {name}" for name in NAMED.findall(page) if name not in names]
+
+
+def tests_by_row(tests):
     """Row -> names of the tests that name it: `Suite.S1_S2_WhatHolds` names S1 and S2."""
     found = {}
-    for path in sorted((source / "tests").rglob("*.cc")):
-        for suite, name in TEST.findall(path.read_text()):
-            ids = IDS.match(name)
-            for row in ids.group(1).rstrip("_").split("_") if ids else []:
-                found.setdefault(row, []).append(f"{suite}.{name}")
+    for suite, name in tests:
+        ids = IDS.match(name)
+        for row in ids.group(1).rstrip("_").split("_") if ids else []:
+            found.setdefault(row, []).append(f"{suite}.{name}")
     return {row: sorted(set(names)) for row, names in found.items()}
 
 
@@ -61,7 +74,8 @@ def check(page, found):
 def main():
     source = pathlib.Path(sys.argv[1])
     path = source / "docs" / "coverage.md"
-    found = tests_by_row(source)
+    tests = list(all_tests(source))
+    found = tests_by_row(tests)
     complaints, wanted_page = check(path.read_text(), found)
     if "--write" in sys.argv[2:]:
         path.write_text(wanted_page)
@@ -70,6 +84,9 @@ def main():
         print(f"docs/coverage.md: {complaint}")
     if complaints:
         sys.exit("remedy: name a test after the row, then python3 tests/tree/coverage_check.py . --write")
+    complaints = made_up((source / "docs" / "operations.md").read_text(), tests)
+    if complaints:
+        sys.exit("\n".join(f"docs/operations.md: {complaint}" for complaint in complaints))
 
 
 if __name__ == "__main__":
