@@ -50,6 +50,9 @@ inline auto send(int socket, std::span<const std::byte> bytes, IoOptions options
 
 // `message` and what it points to are borrowed, and written to: msg_flags, msg_namelen and
 // msg_controllen. Fds that arrive are close-on-exec, and the caller's to close.
+//
+// With MSG_WAITALL, from a stream and without room for control data: when all the memory is full; before that at the end of the
+// stream, or on an error, a stop or a deadline: what had come by then is a short count; where nothing had, the status says so.
 inline auto recvmsg(int socket, msghdr& message, std::uint32_t flags = 0,
                     IoOptions options = {}) noexcept {
   return detail::BytesAwaiter("recvmsg", Opcode::kRecvmsg, socket, &message, sizeof(message),

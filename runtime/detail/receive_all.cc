@@ -81,7 +81,7 @@ std::int32_t receive(const Operation& operation, int file, std::uint32_t& moved_
     if (result < 0) return moved_bytes != 0 ? receive_no_more(operation, moved_bytes) : -errno;
     moved_bytes += static_cast<std::uint32_t>(result);
     const auto got = static_cast<std::size_t>(result);
-    if (got == 0 || got == rest.bytes() || message.msg_controllen != 0) {
+    if (got == 0 || got == rest.bytes()) {
       tell(header, message);
       return static_cast<std::int32_t>(moved_bytes);
     }
@@ -95,6 +95,8 @@ bool receives_all(const Operation& operation, int file) noexcept {
   constexpr std::uint32_t kOtherThanBytes = MSG_PEEK | MSG_OOB | MSG_ERRQUEUE;
   if ((operation.flags & MSG_WAITALL) == 0 || (operation.flags & kOtherThanBytes) != 0)
     return false;
+  const msghdr* const header = header_of(operation);
+  if (header != nullptr && header->msg_controllen != 0) return false;
   const int saved = errno;
   const bool stream = is_stream(file);
   errno = saved;

@@ -9,12 +9,13 @@
 
 namespace wharf::runtime::detail {
 
-// Whether the operation is one that goes on until it has all: MSG_WAITALL on a stream. Not one that only looks (MSG_PEEK).
+// Whether the operation is one that goes on until it has all: MSG_WAITALL on a stream. Not one that only looks (MSG_PEEK), nor
+// one with room for control data, which would belong to some of the bytes; io_uring does not either.
 bool receives_all(const Operation& operation, int file) noexcept;
 
 // Receives what is there of what is missing; `moved_bytes`, at first 0, holds between calls how much there has been. -EAGAIN: it
-// is not all yet. Otherwise the result: all bytes; fewer at the stream's end, on an error, or if control data came, which
-// the next bytes do not belong to; or minus the errno, if there were none.
+// is not all yet. Otherwise the result: all bytes; fewer at the stream's end, or on an error; or minus the errno, if there were
+// none.
 std::int32_t receive_more(const Operation& operation, int file,
                           std::uint32_t& moved_bytes) noexcept;
 
