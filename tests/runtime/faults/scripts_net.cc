@@ -10,7 +10,6 @@
 #include "wharf/runtime/buffer_group.h"
 #include "wharf/runtime/datagram_stream.h"
 #include "wharf/runtime/file.h"
-#include "wharf/runtime/owned_io.h"
 #include "wharf/runtime/reactor.h"
 #include "wharf/runtime/reader.h"
 #include "wharf/runtime/recv_stream.h"
@@ -194,21 +193,6 @@ coro::Task<Status> datagram_stream(std::string /*directory*/) {
   co_return ended;
 }
 
-coro::Task<Status> owned_message(std::string /*directory*/) {
-  auto pair = UnixStream::pair();
-  if (!pair.ok()) co_return pair.status();
-  OwnedMessage message(Buffer::copy_of("quay"));
-  message.fds.emplace_back(::memfd_create("quay", MFD_CLOEXEC));
-  OwnedMessageResult sent = co_await sendmsg_owned(pair->first.fd(), std::move(message));
-  if (!sent.count.ok()) co_return sent.count.status();
-  OwnedMessage room(Buffer(4));
-  room.control = Buffer(CMSG_SPACE(sizeof(int)));
-  OwnedMessageResult got = co_await recvmsg_owned(pair->second.fd(), std::move(room));
-  if (!got.count.ok()) co_return got.count.status();
-  // A short send is a prefix.
-  co_return expect(*got.count >= 1 && got.message.fds.size() == 1, "the message is not whole");
-}
-
 coro::Task<Status> send_the_file(TcpListener& listener, std::string path) {
   StatusOr<UniqueFd> accepted = co_await listener.accept();
   if (!accepted.ok()) co_return accepted.status();
@@ -248,7 +232,6 @@ constexpr Script kScripts[] = {
     {"TcpEcho", tcp_echo},      {"Udp", udp},
     {"UnixFds", unix_fds},      {"RecvStream", recv_stream},
     {"SendFile", send_file},    {"DatagramStream", datagram_stream},
-    {"OwnedMessage", owned_message},
 };
 
 }  // namespace
