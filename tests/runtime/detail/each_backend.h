@@ -71,7 +71,7 @@ class EachBackend : public ::testing::TestWithParam<std::size_t> {
   Watchdog watchdog_;
   std::unique_ptr<runtime::Backend> backend_;
   std::uint64_t own_count_ = 0;
-  char buffer_[64];
+  char buffer_[64] = {};
 };
 
 #define WHARF_EACH_BACKEND(suite)                                                                  \
