@@ -14,7 +14,7 @@ namespace {
 
 using Pushed = WorkerPool::Pushed;
 
-// Says that it runs, and waits until it may end.
+// Says that it runs, and waits until it may end. It outlives the pool: the thread lets go of it after it has ended.
 struct Gate final : Job {
   void run() noexcept override {
     begun.release();
@@ -32,9 +32,9 @@ class WorkerPoolTest : public ::testing::Test {
 };
 
 TEST_F(WorkerPoolTest, ThreadsStartWhenTheyAreNeededAndNotBefore) {
+  Gate gates[3];
   WorkerPool pool(2, 8);
   EXPECT_EQ(pool.thread_count(), 0U);
-  Gate gates[3];
   for (Gate& gate : gates) EXPECT_EQ(pool.push(gate), Pushed::kTaken);
   gates[0].begun.acquire();
   gates[1].begun.acquire();
@@ -49,8 +49,8 @@ TEST_F(WorkerPoolTest, ThreadsStartWhenTheyAreNeededAndNotBefore) {
 }
 
 TEST_F(WorkerPoolTest, ThreadsAreUsedAgain) {
-  WorkerPool pool(2, 8);
   Gate gates[20];
+  WorkerPool pool(2, 8);
   for (Gate& gate : gates) {
     gate.open.release();
     EXPECT_EQ(pool.push(gate), Pushed::kTaken);
@@ -61,9 +61,9 @@ TEST_F(WorkerPoolTest, ThreadsAreUsedAgain) {
 }
 
 TEST_F(WorkerPoolTest, AJobThatHasNotBegunIsWithdrawn) {
-  WorkerPool pool(1, 8);
   Gate running;
   Gate waiting;
+  WorkerPool pool(1, 8);
   EXPECT_EQ(pool.push(running), Pushed::kTaken);
   running.begun.acquire();
   EXPECT_EQ(pool.push(waiting), Pushed::kTaken);
@@ -76,8 +76,8 @@ TEST_F(WorkerPoolTest, AJobThatHasNotBegunIsWithdrawn) {
 }
 
 TEST_F(WorkerPoolTest, AFullQueueRefuses) {
-  WorkerPool pool(1, 2);
   Gate gates[4];
+  WorkerPool pool(1, 2);
   EXPECT_EQ(pool.push(gates[0]), Pushed::kTaken);
   gates[0].begun.acquire();
   EXPECT_EQ(pool.push(gates[1]), Pushed::kTaken);
@@ -113,8 +113,8 @@ TEST_F(WorkerPoolTest, SignalsAreBlockedInItsThreads) {
   };
   sigset_t before;
   ::pthread_sigmask(SIG_SETMASK, nullptr, &before);
-  WorkerPool pool(1, 8);
   Look look;
+  WorkerPool pool(1, 8);
   EXPECT_EQ(pool.push(look), Pushed::kTaken);
   look.done.acquire();
   sigset_t after;

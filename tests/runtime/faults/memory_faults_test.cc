@@ -111,9 +111,9 @@ INSTANTIATE_TEST_SUITE_P(Scripts, MemoryFaultTest,
                                             ::testing::ValuesIn(all_scripts())),
                          name_of);
 
-// These make backends themselves. One on epoll still ends the program where there is no memory for it.
+// These make backends themselves.
 INSTANTIATE_TEST_SUITE_P(RuntimeScripts, MemoryFaultTest,
-                         ::testing::Combine(::testing::Values(BackendKind::kUring),
+                         ::testing::Combine(::testing::Values(BackendKind::kUring, BackendKind::kEpoll),
                                             ::testing::ValuesIn(runtime_scripts())),
                          name_of);
 
