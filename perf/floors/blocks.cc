@@ -65,7 +65,8 @@ class Stream final : public Duel {
     shm::OwnBlock block;
     while (clients_->arena().allocate(bytes_, block) == shm::Allocation::kOk) blocks.push_back(block);
     while (shm::Segment* segment = clients_->unannounced()) {
-      check_ok(servers_->peer_arena().adopt(segment->fd()));
+      const runtime::UniqueFd fd = segment->take_fd();
+      check_ok(servers_->peer_arena().adopt(fd));
       clients_->announced();
     }
     for (const shm::OwnBlock& one : blocks) clients_->free(one.id);

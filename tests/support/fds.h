@@ -28,7 +28,8 @@ inline std::size_t open_fd_count() {
   return count;
 }
 
-inline runtime::UniqueFd duplicate(const runtime::UniqueFd& fd) {
+// Of a UniqueFd or a PrivateFd.
+inline runtime::UniqueFd duplicate(const auto& fd) {
   return runtime::UniqueFd(::fcntl(fd.get(), F_DUPFD_CLOEXEC, 0));
 }
 
