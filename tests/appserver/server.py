@@ -22,7 +22,7 @@ def wait_until(condition, what):
         if condition():
             return
         time.sleep(0.01)
-    raise AssertionError(f"did not happen within {WATCHDOG_S} s: {what}")
+    raise AssertionError(f"did not happen within {WATCHDOG_S} s: {what() if callable(what) else what}")
 
 
 def process_exists(pid):
@@ -186,30 +186,45 @@ class Server:
         return len(os.listdir(f"/proc/{self.process.pid}/fd"))
 
     def at_rest(self):
-        """Waits until nothing is in flight. Returns what must be as before then."""
-        self.stats_at_rest = None
+        """Waits until nothing is in flight and no descriptor waits to be closed. Returns what must be as before then."""
+        seen = []
 
         def is_at_rest():
-            stats = self.stats()
-            workers = stats["workers"]
-            if not all(worker["up"] and "own" in worker for worker in workers):
-                return False
-            self.stats_at_rest = {
-                "connections": stats["connections"]["open"],
-                "in flight": sum(worker["in_flight"] for worker in workers),
-                "reserved": sum(worker["upload_bytes_reserved"] for worker in workers),
-                "lent": sum(worker["port"]["blocks_lent_now"] for worker in workers),
-                "used": sum(worker["port"]["arena_used_bytes"] for worker in workers),
-                "lent by workers": sum(w["own"]["port"]["blocks_lent_now"] for w in workers),
-                "used by workers": sum(w["own"]["port"]["arena_used_bytes"] for w in workers),
-                "fds": stats["open_fds"],
-                "fds of workers": sum(worker["own"]["open_fds"] for worker in workers),
-            }
-            busy = {name: count for name, count in self.stats_at_rest.items() if "fds" not in name}
-            return busy.pop("connections") == 1 and not any(busy.values())
+            seen.append(self._left())
+            return seen[-1] is not None and seen[-1] == (seen[-2:-1] or [None])[0]
 
-        wait_until(is_at_rest, lambda: f"rest: {self.stats_at_rest}")
-        return self.stats_at_rest
+        wait_until(is_at_rest, lambda: f"rest: {seen[-1:]}")
+        return seen[-1]
+
+    def assert_left(self, before):
+        """Nothing is left but what was there `before`. Descriptors are closed a moment after they are done with."""
+        seen = []
+
+        def is_as_before():
+            seen.append(self._left())
+            return seen[-1] == before
+
+        wait_until(is_as_before, lambda: f"leaked: {before} became {seen[-1:]}")
+
+    def _left(self):
+        """What is open and in use; None while something is in flight."""
+        stats = self.stats()
+        workers = stats["workers"]
+        if not all(worker["up"] and "own" in worker for worker in workers):
+            return None
+        left = {
+            "connections": stats["connections"]["open"],
+            "in flight": sum(worker["in_flight"] for worker in workers),
+            "reserved": sum(worker["upload_bytes_reserved"] for worker in workers),
+            "lent": sum(worker["port"]["blocks_lent_now"] for worker in workers),
+            "used": sum(worker["port"]["arena_used_bytes"] for worker in workers),
+            "lent by workers": sum(w["own"]["port"]["blocks_lent_now"] for w in workers),
+            "used by workers": sum(w["own"]["port"]["arena_used_bytes"] for w in workers),
+            "fds": stats["open_fds"],
+            "fds of workers": sum(worker["own"]["open_fds"] for worker in workers),
+        }
+        busy = {name: count for name, count in left.items() if "fds" not in name}
+        return left if busy.pop("connections") == 1 and not any(busy.values()) else None
 
     def _read_errors(self):
         for line in self.process.stderr:

@@ -23,8 +23,7 @@ class ServerCase(unittest.TestCase):
             raise AssertionError(f"the server has died: {cls.server.errors}")
         if not cls.KILLS:
             workers_before = cls.worker_starts()
-        after = cls.server.at_rest()
-        assert after == cls.before, f"leaked: {cls.before} became {after}"
+        cls.server.assert_left(cls.before)
         if not cls.KILLS:
             assert workers_before == cls.worker_starts() == [1, 1], "a worker has died"
         code = cls.server.stop()

@@ -160,7 +160,7 @@ class BrokenWorkerTest(unittest.TestCase):
             self.assertTrue(any("exited with code 3" in line for line in server.errors))
             self.replace_worker()
             wait_until(lambda: server.worker(0)["up"], "the worker is up again")
-            self.assertEqual(server.at_rest(), before)
+            server.assert_left(before)
             with server.client() as client:
                 self.assertEqual(client.request("GET /").status, 200)
             self.assertEqual(server.stop(), 0)
