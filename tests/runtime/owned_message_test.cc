@@ -135,8 +135,8 @@ TEST(OwnedMessageTest, AnErrorGivesTheMessageBack) {
 
 Task<void> note(int socket, bool sends, std::optional<OwnedMessageResult>& result) {
   if (sends) {
-    OwnedMessageResult sent =
-        co_await sendmsg_owned(socket, OwnedMessage(Buffer(std::size_t{4} << 20)));
+    const std::string text(std::size_t{4} << 20, 'x');
+    OwnedMessageResult sent = co_await sendmsg_owned(socket, OwnedMessage(Buffer::copy_of(text)));
     result.emplace(std::move(sent));
   } else {
     OwnedMessageResult got = co_await recvmsg_owned(socket, room(16, kRoomForFds));
