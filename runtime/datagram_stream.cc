@@ -148,7 +148,7 @@ bool DatagramStream::on_buffer_free() noexcept {
   return true;
 }
 
-// Without a group of the kernel's: the socket is readable, so that a buffer is worth taking.
+// Without a group of the backend's: the socket is readable, so that a buffer is worth taking.
 void DatagramStream::on_readable(bool shut_down) noexcept {
   std::int32_t result = 0;
   while (result >= 0 && queue_.count() < queued_max_) {
