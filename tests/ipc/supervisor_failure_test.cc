@@ -3,8 +3,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <filesystem>
 #include <functional>
 #include <memory>
@@ -180,7 +182,9 @@ coro::Task<void> let_end(ipc::WorkerOptions options) {
     while (port->counters().messages_sent < kLastCalls) co_await next_turn();
     co_await next_turn();
     siginfo_t info;
-    EXPECT_EQ(::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOWAIT), 0);
+    const int ended = ::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOWAIT);
+    // On a busy machine the supervisor has met its end in one of the turns above.
+    EXPECT_TRUE(ended == 0 || errno == ECHILD) << std::strerror(errno);
 
     co_await scope.join();
     co_await watch.until(Kind::kReady, 1 + round);
