@@ -3,6 +3,8 @@
 // Threads: none. Start with docs/pitfalls.md for the rules that user code follows.
 #pragma once
 
+#include <cstdint>
+
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define WHARF_SANITIZED 1
 #elif defined(__has_feature)
@@ -23,6 +25,21 @@
 #else
 #define WHARF_CORO_BOUND_TRANSFERS 0
 #endif
+
+namespace wharf::coro::detail {
+
+// How far down the stack is here. __builtin_frame_address(0) makes g++ set up a frame pointer in every coroutine that asks.
+inline std::uintptr_t stack_address() noexcept {
+#if defined(__x86_64__)
+  std::uintptr_t address;
+  asm("mov %%rsp, %0" : "=r"(address));
+  return address;
+#else
+  return reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0));
+#endif
+}
+
+}  // namespace wharf::coro::detail
 
 // LLVM 47179: clang may keep the address of a thread_local across a suspension, after which another thread may run the
 // coroutine. Every thread_local of ours is read through a function that is not inlined, in g++ too unless its address is

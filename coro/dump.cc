@@ -123,8 +123,8 @@ class TaskDump {
 
   // The frame that this one awaits. One that is ready awaits nothing any more: its child has ended.
   const Frame* child_of(const Frame& frame) const noexcept {
-    if (frame.trace.wait != &detail::kChildWait || ready_.contains(&frame)) return nullptr;
-    return static_cast<const Frame*>(frame.trace.awaiter);
+    if (ready_.contains(&frame)) return nullptr;
+    return static_cast<const Frame*>(frame.trace.child());
   }
 
   void write_state(const Frame& frame) {
@@ -133,13 +133,14 @@ class TaskDump {
       text_ += "ready\n";
       return;
     }
-    if (trace.wait == nullptr) {
+    const detail::WaitKind* const wait = trace.wait();
+    if (wait == nullptr) {
       text_ += "runs\n";
       return;
     }
     text_ += "waits for " + duration_text(executor_.now_ns_ - trace.since_ns) + ": ";
-    text_ += trace.wait->name;
-    if (trace.wait->describe != nullptr) trace.wait->describe(trace.awaiter, text_, executor_.now_ns_);
+    text_ += wait->name;
+    if (wait->describe != nullptr) wait->describe(trace.awaiter(), text_, executor_.now_ns_);
     text_ += '\n';
   }
 

@@ -28,13 +28,13 @@ Executor::Entered::~Entered() { current_executor() = outer_; }
 
 std::size_t Executor::run_ready(std::size_t frame_count_max) noexcept {
   std::size_t count = 0;
-  stack_end_ = reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0)) - kTransferStackBytes;
+  stack_end_ = detail::stack_address() - kTransferStackBytes;
   while (first_ != nullptr && count < frame_count_max) {
     Frame& frame = *first_;
     first_ = frame.next;
     if (first_ == nullptr) last_ = nullptr;
-    note_resumed(frame);
-    running_ = &frame;
+    forget_wait(frame);
+    note_running(frame);
     frame.handle.resume();
     running_ = nullptr;  // before what it held is destroyed
     if (retired_ != nullptr) reap();

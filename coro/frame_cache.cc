@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <new>
+#include <utility>
 
 #include "wharf/coro/compiler.h"
 #include "wharf/coro/detail/fail.h"
@@ -47,8 +48,8 @@ WHARF_NOINLINE Lists& lists() noexcept { return detail::this_thread_frames; }
 
 void trim(Lists& here) noexcept {
   for (std::size_t i = 0; i < here.first.size(); ++i) {
-    while (detail::FreeFrame* frame = here.first[i]) {
-      here.first[i] = frame->next;
+    while (here.first[i]->count != 0) {
+      detail::FreeFrame* const frame = std::exchange(here.first[i], here.first[i]->next);
       give_memory_back(frame, bytes_of(i));
     }
   }
@@ -92,7 +93,7 @@ FrameCounters frame_counters() noexcept {
   const Lists& here = lists();
   FrameCounters counters{here.allocated, here.freed, here.from_malloc, 0};
   for (std::size_t i = 0; i < here.first.size(); ++i) {
-    counters.cached_bytes += Lists::count_of(here.first[i]) * bytes_of(i);
+    counters.cached_bytes += here.first[i]->count * bytes_of(i);
   }
   return counters;
 }

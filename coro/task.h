@@ -54,6 +54,11 @@ struct TaskPromiseBase : Frame {
 
   // Moves the value out, or throws what the task threw.
   T take() {
+    if (error == nullptr && !value.is_set()) fail("the result of a task was read before the task had one");
+    return take_after_end();
+  }
+  // The same, for whoever knows that it has ended.
+  T take_after_end() {
     if (error != nullptr) std::rethrow_exception(error);
     return value.take();
   }
@@ -92,7 +97,7 @@ class [[nodiscard("a Task does nothing until it is awaited or spawned")]] WHARF_
   }
   ~Task() {
     if (handle_ == nullptr) return;
-    if (handle_.promise().started() && !handle_.done()) {
+    if (!handle_.done() && handle_.promise().started()) {
       detail::fail("a running Task was destroyed: await it, or join the Scope that it was spawned in");
     }
     handle_.destroy();
@@ -113,9 +118,9 @@ class [[nodiscard("a Task does nothing until it is awaited or spawned")]] WHARF_
       frame.parent = &parent.promise();
       frame.context = frame.parent->context;
       frame.parent->note_child(site, frame);
-      return frame.context->executor->transfer_to(frame);
+      return frame.context->executor->transfer_to_new(frame);
     }
-    T await_resume() const { return child_.promise().take(); }
+    T await_resume() const { return child_.promise().take_after_end(); }
 
    private:
     std::coroutine_handle<promise_type> child_;
@@ -139,6 +144,7 @@ class [[nodiscard("a Task does nothing until it is awaited or spawned")]] WHARF_
     }
     Frame& frame = handle_.promise();
     frame.handle = handle_;
+    frame.parent = nullptr;
     frame.joiner = &joiner;
     frame.context = &context;
     context.executor->add_task(frame);

@@ -64,24 +64,45 @@ constexpr WaitKind wait_kind() noexcept {
 template <class Awaiter>
 inline constexpr WaitKind kWaitKind = wait_kind<Awaiter>();
 
-// Of a frame that awaits another: `awaiter` is that frame.
-inline constexpr WaitKind kChildWait{"a task", nullptr};
-
 // The tasks that an executor has started and that have not ended, the oldest first: a ring, with the executor's own link
 // as its beginning and end.
 struct TaskLink {
 #if WHARF_TASK_TRACE
-  TaskLink* older = nullptr;
-  TaskLink* newer = nullptr;
+  TaskLink* older;
+  TaskLink* newer;
 #endif
 };
 
-// In every Frame.
-struct FrameTrace {
-  std::source_location site;       // of the latest wait; until there is one, of the coroutine itself
-  const WaitKind* wait = nullptr;  // null: it runs, or waits without having noted it
-  const void* awaiter = nullptr;   // as long as `wait` is set
-  std::int64_t since_ns = 0;       // on the executor's clock
+// In every Frame. What it waits for is one word, since it is written at every await: 0 if it runs or noted nothing, the
+// frame that it awaits with the lowest bit set, or a WaitKind.
+class FrameTrace {
+ public:
+  void set_wait(const WaitKind& kind, const void* awaiter) noexcept {
+    wait_ = reinterpret_cast<std::uintptr_t>(&kind);
+    awaiter_ = awaiter;
+  }
+  void set_child(const void* frame) noexcept { wait_ = reinterpret_cast<std::uintptr_t>(frame) | kChildBit; }
+  void clear_wait() noexcept { wait_ = 0; }
+
+  // Null: it waits for no frame.
+  const void* child() const noexcept {
+    return (wait_ & kChildBit) != 0 ? reinterpret_cast<const void*>(wait_ & ~kChildBit) : nullptr;
+  }
+  // Null: it runs, or waits without having noted it, or for a frame.
+  const WaitKind* wait() const noexcept {
+    return (wait_ & kChildBit) == 0 ? reinterpret_cast<const WaitKind*>(wait_) : nullptr;
+  }
+  const void* awaiter() const noexcept { return awaiter_; }  // only as long as there is a wait()
+
+  std::source_location site;  // of the latest wait; until there is one, of the coroutine itself
+  // Stands between the two words that an await writes: side by side, g++ goes through a vector register to write both.
+  std::int64_t since_ns;  // on the executor's clock, as long as there is a wait()
+
+ private:
+  static constexpr std::uintptr_t kChildBit = 1;
+
+  std::uintptr_t wait_ = 0;
+  const void* awaiter_;
 };
 
 }  // namespace detail

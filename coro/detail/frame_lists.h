@@ -21,19 +21,20 @@ struct FreeFrame {
   FreeFrame* next;
   std::uint32_t count;  // of these, with this one
 };
+// Ends every list, so that nothing asks whether there is a first one before it looks at its count.
+inline constinit FreeFrame no_free_frame{nullptr, 0};
 
 // Constant-initialised, and without a destructor, so that a thread reaches it without asking whether it is there.
 struct FrameLists {
   static constexpr std::size_t class_of(std::size_t bytes) noexcept { return (bytes - 1) / kFrameListBytes; }
   // Under ASan every frame is a plain allocation.
   static constexpr bool keeps(std::size_t bytes) noexcept { return !WHARF_SANITIZED && bytes <= kFrameListBytesMax; }
-  static std::uint32_t count_of(const FreeFrame* list) noexcept { return list != nullptr ? list->count : 0; }
 
   // Null: there is none of the size.
   void* take(std::size_t bytes) noexcept {
     FreeFrame*& list = first[class_of(bytes)];
     FreeFrame* const frame = list;
-    if (frame == nullptr) return nullptr;
+    if (frame->count == 0) return nullptr;
     list = frame->next;
     ++allocated;
     return frame;
@@ -41,19 +42,27 @@ struct FrameLists {
   // False: there are enough of the size.
   bool put(void* frame, std::size_t bytes) noexcept {
     FreeFrame*& list = first[class_of(bytes)];
-    const std::uint32_t count = count_of(list);
+    const std::uint32_t count = list->count;
     if (count >= count_max) return false;
     list = ::new (frame) FreeFrame{list, count + 1};
     ++freed;
     return true;
   }
 
-  std::array<FreeFrame*, kFrameListBytesMax / kFrameListBytes> first{};  // of each class
+  using Firsts = std::array<FreeFrame*, kFrameListBytesMax / kFrameListBytes>;
+  Firsts first = none();  // of each class
   std::uint32_t count_max = 0;  // of each class; 0 before the thread's first frame comes back, and when it ends
   bool closed = false;          // the thread is ending: what comes back late is freed at once
   std::uint64_t allocated = 0;
   std::uint64_t freed = 0;
   std::uint64_t from_malloc = 0;
+
+ private:
+  static constexpr Firsts none() noexcept {
+    Firsts firsts{};
+    firsts.fill(&no_free_frame);
+    return firsts;
+  }
 };
 
 extern constinit thread_local FrameLists this_thread_frames;

@@ -6,8 +6,6 @@
 #include <type_traits>
 #include <utility>
 
-#include "wharf/coro/detail/fail.h"
-
 namespace wharf::coro::detail {
 
 template <class T>
@@ -26,8 +24,9 @@ class Result {
       value_.emplace(std::forward<U>(value));
     }
   }
+  bool is_set() const noexcept { return value_.has_value(); }
+  // Only what is set.
   T take() {
-    if (!value_.has_value()) fail("the result of a task was read before the task had one");
     if constexpr (std::is_reference_v<T>) {
       return static_cast<T>(**value_);
     } else {
@@ -42,6 +41,7 @@ class Result {
 template <>
 class Result<void> {
  public:
+  static bool is_set() noexcept { return true; }
   static void take() noexcept {}
 };
 

@@ -223,7 +223,7 @@ TEST(TaskTest, MovingHandsTheFrameOver) {
 class StackUse {
  public:
   [[gnu::noinline]] void note() {
-    const auto here = reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0));
+    const auto here = detail::stack_address();
     lowest_ = std::min(lowest_, here);
     highest_ = std::max(highest_, here);
   }
