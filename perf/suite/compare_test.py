@@ -106,6 +106,18 @@ class TrialsTest(unittest.TestCase):
         self.assertEqual([trial.name for trial in planned], ["coro_perf"])
         self.assertIn("stream/64/split/default: old has no such case", left_out)
 
+    def test_a_program_of_which_no_benchmark_is_compared_is_not_run(self):
+        programs = {"coro_perf": pathlib.Path("coro_perf"), "options_perf": pathlib.Path("options_perf")}
+        build = Build("a", "", programs)
+
+        def listed(command: list[str]) -> str:
+            return "AwaitTask/min_time:0.100\n" if command[0] == "coro_perf" else ""
+
+        with mock.patch.object(trials, "run", side_effect=listed):
+            planned, left_out = trials.plan(build, build, 0.1)
+
+        self.assertEqual(([trial.name for trial in planned], left_out), (["coro_perf"], []))
+
     def test_a_benchmark_counts_with_its_median_in_the_time_that_it_reports(self):
         def entry(run_name: str, aggregate: str) -> dict:
             return {"run_name": run_name, "run_type": "aggregate", "aggregate_name": aggregate, "real_time": 2.0,

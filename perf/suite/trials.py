@@ -60,8 +60,9 @@ CONTEST_ROWS = (
 FLOOR_ROW = ContestRow("round_trip", 64, "split", "awake")
 # Of the Google Benchmarks one for each thing that a message meets: their whole takes minutes for each round.
 BENCHMARKS = ("AwaitTask", "YieldTask", "SpawnAndJoin", "RecordLaneRing/bytes:64/ring_kib:256", "LoanArena/out:64",
-              "inline_message/trusted", "block/trusted", "descriptor/trusted")  # fmt: skip
-BENCHMARK_FILTER = f"^({'|'.join(BENCHMARKS)})(/|$)"
+              "inline_message/trusted", "block/trusted", "descriptor/trusted", "EchoWharf", "PostWharf",
+              "TimerSetCancelWharf", "TimerMoveWharf")  # fmt: skip
+BENCHMARK_FILTER = f"--benchmark_filter=^({'|'.join(BENCHMARKS)})(/|$)"
 
 
 def contest_trial(program: str, contender: str, row: ContestRow, seconds: float) -> Trial:
@@ -80,6 +81,11 @@ def can(build: Build, program: str, contender: str, row: ContestRow) -> bool:
                for entry in json.loads(listed))  # fmt: skip
 
 
+def has_benchmarks(build: Build, program: str) -> bool:
+    """Whether the filter leaves any of a program's: without one it writes no JSON, and says that all is well."""
+    return run([str(build.programs[program]), "--benchmark_list_tests=true", BENCHMARK_FILTER]).strip() != ""
+
+
 def plan(old: Build, new: Build, seconds: float) -> tuple[list[Trial], list[str]]:
     """The trials that both builds can make, and what is left out because one cannot."""
     trials, left_out = [], []
@@ -95,8 +101,8 @@ def plan(old: Build, new: Build, seconds: float) -> tuple[list[Trial], list[str]
         missing = [build.label for build in (old, new) if program not in build.programs]
         if missing:
             left_out.append(f"{program}: {missing[0]} does not have it")
-        else:
-            trials.append(Trial(program, program, (f"--benchmark_filter={BENCHMARK_FILTER}",)))
+        elif all(has_benchmarks(build, program) for build in (old, new)):
+            trials.append(Trial(program, program, (BENCHMARK_FILTER,)))
     return trials, left_out
 
 
