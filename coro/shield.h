@@ -5,8 +5,8 @@
 // What is shielded should take a bounded time: whoever stops the awaiting task waits for it.
 //
 // Errors:  the task's exception is thrown.
-// Cancel:  ends here: the task and all below see a token that never stops. Once it has ended, the awaiting task sees its own
-//          again.
+// Cancel:  ends here: the task and all below see a token that never stops, and no deadline, which is a stop that is to come.
+//          Once it has ended, the awaiting task sees its own again.
 // Threads: one executor's thread.
 // Cost:    no frame and no allocation beside the task's; one trip through the ready queue.
 #pragma once
@@ -30,7 +30,9 @@ class [[nodiscard]] Shield final : public Under<T> {
     requires std::is_base_of_v<Frame, Promise>
   void await_suspend(std::coroutine_handle<Promise> handle, Site site = Site::current()) noexcept {
     Frame& parent = handle.promise();
-    this->begin(parent, parent.context->with_stop(StopToken()));
+    Context context = parent.context->with_stop(StopToken());
+    context.deadline_ns = kNoDeadline;
+    this->begin(parent, context);
     parent.note_wait(site, *this);
   }
 };

@@ -1,5 +1,6 @@
 #include "wharf/coro/shield.h"
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <stdexcept>
@@ -89,6 +90,25 @@ TEST(ShieldTest, AfterItTheTaskSeesItsOwnStopAgain) {
   loop.stop();
 
   EXPECT_TRUE(loop.run(body(event, never)));
+}
+
+TEST(ShieldTest, HidesTheDeadlineAsLongAsItsTaskRuns) {
+  Loop loop;
+  auto look = []() -> Task<std::int64_t> { co_return co_await deadline_ns(); };
+  auto child = [&](std::int64_t& inside, std::int64_t& after) -> Task<void> {
+    inside = co_await shield(look());
+    after = co_await look();
+  };
+  Scope scope;
+  scope.set_deadline_ns(5);
+  std::int64_t inside = 0;
+  std::int64_t after = 0;
+
+  scope.spawn(child(inside, after));
+  loop.run_ready();
+
+  EXPECT_EQ(inside, kNoDeadline);
+  EXPECT_EQ(after, 5);
 }
 
 TEST(ShieldTest, ProtectsTheChildrenOfAScopeBelow) {

@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include "wharf/coro/scope.h"
+#include "wharf/coro/shield.h"
 #include "wharf/coro/when_all.h"
 #include "wharf/runtime/reactor.h"
 #include "wharf/runtime/timeout.h"
@@ -204,6 +205,15 @@ Task<Status> through_scope(std::int64_t& seen_ns) {
 
 TEST_F(DeadlineTest, TheChildrenOfAScopeShareTheBudget) {
   EXPECT_EQ(run(budget_of(through_scope)), start_ns_ + 5 * kMs);
+}
+
+Task<Status> through_shield(std::int64_t& seen_ns) {
+  Status result = co_await coro::shield(note_budget(seen_ns));
+  co_return result;
+}
+
+TEST_F(DeadlineTest, WhatIsShieldedHasAllTheTimeItNeeds) {
+  EXPECT_EQ(run(budget_of(through_shield)), coro::kNoDeadline);
 }
 
 }  // namespace
