@@ -112,7 +112,8 @@ class Scope final : private Joiner {
     Scope& scope_;
   };
   // Waits until no child lives, nor its parameters; then throws what the first failed child threw (OnError::kCancel). More
-  // may be spawned afterwards. One task at a time.
+  // may be spawned afterwards; and before this task has its turn again, by a parameter's destructor or a task that is no
+  // child: live_count() tells. One task at a time.
   JoinAwaiter join() noexcept { return JoinAwaiter(*this); }
 
  private:
@@ -157,11 +158,13 @@ auto with_scope(Body body, OnError on_error = OnError::kCancel)
     error = std::current_exception();
   }
   if (error != nullptr) scope.cancel();
-  try {
-    co_await scope.join();
-  } catch (...) {
-    if (error == nullptr) error = std::current_exception();
-  }
+  do {
+    try {
+      co_await scope.join();
+    } catch (...) {
+      if (error == nullptr) error = std::current_exception();
+    }
+  } while (scope.live_count() != 0);  // a parameter of the last child may have spawned another as it went
   const std::vector<std::exception_ptr> untaken = scope.take_errors();
   if (error == nullptr && !untaken.empty()) error = untaken.front();
   if (error != nullptr) std::rethrow_exception(error);

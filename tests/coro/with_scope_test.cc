@@ -44,6 +44,38 @@ TEST(WithScopeTest, JoinsWhatItsBodySpawned) {
   EXPECT_EQ(log, (std::vector<std::string>{"body", "child", "after"}));
 }
 
+// Spawns a task as it goes.
+class SpawnsLast {
+ public:
+  SpawnsLast(Scope& scope, std::vector<std::string>& log) : scope_(&scope), log_(&log) {}
+  SpawnsLast(SpawnsLast&& other) noexcept : scope_(std::exchange(other.scope_, nullptr)), log_(other.log_) {}
+  SpawnsLast& operator=(SpawnsLast&&) = delete;
+  ~SpawnsLast() {
+    if (scope_ != nullptr) scope_->spawn(last, std::ref(*log_));
+  }
+
+ private:
+  static Task<void> last(std::vector<std::string>& log) {
+    co_await yield();
+    log.emplace_back("last");
+  }
+  Scope* scope_;
+  std::vector<std::string>* log_;
+};
+
+TEST(WithScopeTest, JoinsWhatAParameterOfTheLastChildSpawnedAsItWent) {
+  Loop loop;
+  std::vector<std::string> log;
+  auto scoped = with_scope([&](Scope& scope) -> Task<void> {
+    scope.spawn([](SpawnsLast) -> Task<void> { co_return; }, SpawnsLast(scope, log));
+    co_return;
+  });
+
+  loop.run(std::move(scoped));
+
+  EXPECT_EQ(log, std::vector<std::string>{"last"});
+}
+
 TEST(WithScopeTest, AnErrorOfItsBodyStopsTheChildrenAndIsThrown) {
   Loop loop;
   Event never;
