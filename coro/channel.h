@@ -4,9 +4,11 @@
 //     bool sent = co_await jobs.send(std::move(job));    // waits while 64 are queued
 //     while (auto job = co_await jobs.receive()) { ... } // nullopt: closed and empty
 //
-// Units:   capacity in items, at least 1; memory for all of them is taken at construction.
-// Cancel:  a stopped send keeps nothing and returns false; a stopped receive returns nullopt and takes nothing.
-// Threads: one executor's thread.
+// Units:     capacity in items, at least 1; memory for all of them is taken at construction.
+// Ownership: send() takes its item in any case: one that is neither queued nor received is destroyed with the wait. That of
+//            try_send() stays with the caller then.
+// Cancel:    a stopped send keeps nothing and returns false; a stopped receive returns nullopt and takes nothing.
+// Threads:   one executor's thread.
 #pragma once
 
 #include <coroutine>
@@ -21,6 +23,8 @@ namespace wharf::coro {
 
 template <class T>
 class Channel {
+  static_assert(alignof(T) <= 16, "frames hold nothing that is aligned to more than 16 bytes (GCC PR 104177)");
+
  public:
   explicit Channel(std::size_t capacity) : slots_(capacity != 0 ? capacity : 1) {}
 

@@ -19,6 +19,8 @@ class Result {
   template <class U>
   void set(U&& value) {
     if constexpr (std::is_reference_v<T>) {
+      static_assert(std::is_rvalue_reference_v<T> || std::is_lvalue_reference_v<U>,
+                    "a task gives a reference to what lives on, not to a temporary");
       value_.emplace(std::addressof(value));
     } else {
       value_.emplace(std::forward<U>(value));

@@ -113,6 +113,19 @@ struct Foreign {
 Foreign misuse() { co_await number(1); }
 #endif
 
+// refused: a task gives a reference to what lives on, not to a temporary
+#ifdef MISUSE_REFERENCE_TO_A_TEMPORARY_AS_RESULT
+Task<const std::string&> misuse() { co_return std::string("gone"); }
+#endif
+
+// refused: frames hold nothing that is aligned to more than 16 bytes
+#ifdef MISUSE_CHANNEL_OF_OVERALIGNED_ITEMS
+struct alignas(64) Line {
+  int n;
+};
+Channel<Line> misuse{1};
+#endif
+
 // refused: a task's result is aligned to at most 16 bytes
 #ifdef MISUSE_OVERALIGNED_RESULT
 struct alignas(64) Line {
