@@ -4,7 +4,8 @@
 //     scope.spawn(co_invoke([this, id]() -> Task<void> { ... }));
 //
 // Ownership: the function and its arguments are copied or moved into the task's frame. What a capture refers to is the
-//            caller's affair.
+//            caller's affair. g++ 12 destroys a lambda twice that captures a string, say, and stands in an awaited
+//            expression: there `auto task = co_invoke(...)` comes first, and then `co_await std::move(task)`.
 // Cancel:    reaches the task.
 // Threads:   one executor's thread.
 // Cost:      a frame beside the task's own.

@@ -75,7 +75,7 @@ inline std::uintptr_t stack_address() noexcept {
 #endif
 
 // GCC PR 99576, 100611, 101367 (fixed in 13): a closure that is built inside an awaited expression, and captures something
-// with a destructor, is destroyed twice. What takes a function to be awaited refuses such a one there.
+// with a destructor, is destroyed twice. with_scope and run_blocking refuse such a one there.
 #if !defined(__clang__) && __GNUC__ < 13
 #define WHARF_CORO_CLOSURES_DIE_TWICE 1
 #else

@@ -25,6 +25,7 @@
 #include <utility>
 #include <vector>
 
+#include "wharf/coro/compiler.h"
 #include "wharf/coro/detail/result.h"
 #include "wharf/coro/task.h"
 
@@ -137,10 +138,15 @@ class Scope final : private Joiner {
 //
 // A child's exception does not stop the body, which goes on to its end: what waits for long is better a child itself.
 //
-// Cancel: a stop of the task that awaits this reaches body and children at once.
+// Ownership: takes the body, and destroys it when all has ended. g++ 12 destroys a lambda twice that captures a string, say,
+//            and stands in an awaited expression: it is refused there. Keep it in a variable, and give std::ref(body).
+// Cancel:    a stop of the task that awaits this reaches body and children at once.
 template <class Body>
 auto with_scope(Body body, OnError on_error = OnError::kCancel)
     -> std::invoke_result_t<Body&, Scope&> {
+  static_assert(!WHARF_CORO_CLOSURES_DIE_TWICE || std::is_trivially_destructible_v<Body>,
+                "with_scope: g++ 12 would destroy what this lambda captures twice; capture it by reference, or keep "
+                "the lambda in a variable and give std::ref(it)");
   using T = typename std::invoke_result_t<Body&, Scope&>::value_type;
   const Context& inherited = co_await context();
   Scope scope(inherited, on_error);

@@ -1,6 +1,7 @@
 // What the compiler must refuse, for misuse_check.py: each part between #ifdef and #endif is compiled alone, and the
 // compiler's words must match the expression in the line above it. Without any of them the file compiles. What g++ 12 lets
-// pass (it does not heed [[nodiscard]] in a co_await) is marked `refused by clang`.
+// pass (it does not heed [[nodiscard]] in a co_await) is marked `refused by clang`; what is wrong with it alone is marked
+// `refused by g++ 12`.
 
 #if defined(MISUSE_KEPT_REFERENCE_TO_A_TEMPORARY) || defined(MISUSE_KEPT_TASK_OF_A_DEAD_LAMBDA)
 #define WHARF_CORO_CHECK_LIFETIMES 1
@@ -46,6 +47,16 @@ void misuse(Scope& scope, int n) {
 #ifdef MISUSE_CAPTURING_HANDLER
 void misuse(ipc::Dispatcher& dispatcher, int n) {
   dispatcher.on(1, [n](ipc::Message) -> Task<void> { co_await number(n); });
+}
+#endif
+
+// refused by g++ 12: would destroy what this lambda captures twice
+#ifdef MISUSE_BODY_THAT_CAPTURES_WHAT_HAS_A_DESTRUCTOR
+Task<void> misuse(std::string text) {
+  co_await with_scope([text](Scope& scope) -> Task<void> {
+    scope.spawn(nothing());
+    co_return;
+  });
 }
 #endif
 

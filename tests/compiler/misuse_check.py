@@ -15,7 +15,8 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "tree"))
 from headers_check import library_flags  # noqa: E402
 
-PART = re.compile(r"^// refused(?P<clang> by clang(?: (?P<version>\d+))?)?: (?P<words>.*)\n#ifdef (?P<macro>\w+)$", re.MULTILINE)
+PART = re.compile(
+    r"^// refused(?: by (?P<compiler>clang|g\+\+)(?: (?P<version>\d+))?)?: (?P<words>.*)\n#ifdef (?P<macro>\w+)$", re.MULTILINE)
 SKIPPED = 77
 
 
@@ -29,11 +30,20 @@ def compile_part(flags, build, source, macro):
     return done.stderr if done.returncode else ""
 
 
-def clang_version(compiler):
-    """The first number of clang's version; 0 if the compiler is another."""
-    done = subprocess.run([compiler, "--version"], capture_output=True, text=True, check=False)
-    match = re.search(r"clang version (\d+)", done.stdout)
-    return int(match[1]) if match else 0
+def compiler_of(command):
+    """What the compiler is, clang or g++, and the first number of its version."""
+    said = [subprocess.run([command, option], capture_output=True, text=True, check=True).stdout
+            for option in ("--version", "-dumpversion")]
+    match = re.search(r"clang version (\d+)", said[0])
+    return ("clang", int(match[1])) if match else ("g++", int(re.match(r"\d+", said[1])[0]))
+
+
+def concerns(part, compiler, version):
+    """Whether a part is for this compiler: `clang 18` is that or newer, `g++ 12` that or older."""
+    if part["compiler"] is None:
+        return True
+    limit = int(part["version"] or version)
+    return part["compiler"] == compiler and (version >= limit if compiler == "clang" else version <= limit)
 
 
 def problem_of(words, said):
@@ -52,9 +62,9 @@ def main():
         print("the library has no sources yet")
         return SKIPPED
     flags = [word for word in flags if not word.endswith(".cc")]
-    clang = clang_version(flags[0])
+    compiler, version = compiler_of(flags[0])
     parts = [(match["macro"], match["words"]) for match in PART.finditer(source.read_text())
-             if not match["clang"] or clang >= int(match["version"] or 1)]
+             if concerns(match, compiler, version)]
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         said = list(pool.map(lambda part: compile_part(flags, build, source, part[0]),
                              [(None, None), *parts]))
