@@ -58,6 +58,8 @@ class Scope final : private Joiner {
 
   // Calls `function` with copies of its arguments, and starts the task that it returns. This is the safe form: what the
   // task needs goes in as parameters, which live in its frame. A lambda's captures do not (they die with the lambda).
+  //
+  // Errors: those of the call and of spawn(task) are thrown here, std::bad_alloc for one; nothing has started
   template <class F, class... Args>
     requires std::same_as<std::invoke_result_t<F, Args...>, Task<void>>
   void spawn(F function, Args... args) {
@@ -83,7 +85,10 @@ class Scope final : private Joiner {
   // Errors: std::bad_alloc, while children live; nothing is lost
   std::vector<std::exception_ptr> take_errors();
 
-  // The deadline that children see (coro::deadline_ns()), from here on. One that follows a task has its own already.
+  // The deadline that children see (coro::deadline_ns()), from here on. It stops nobody: whoever sets it calls cancel()
+  // then. A scope that follows a task has that task's already.
+  //
+  // Units: deadline_ns on the executor's clock; kNoDeadline is no limit.
   void set_deadline_ns(std::int64_t deadline_ns) noexcept { context_.deadline_ns = deadline_ns; }
 
   class [[nodiscard]] JoinAwaiter final : private StopCallback {

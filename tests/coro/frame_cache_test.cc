@@ -112,7 +112,32 @@ TEST(FrameCacheTest, AThreadThatEndsFreesWhatItKept) {
     for (void* frame : frames) free_frame(frame, 300);
   });
 
-  other.join();  // LeakSanitizer sees to the rest
+  other.join();  // coro_valgrind_test sees to the rest, and FrameMemoryDeathTest: sanitizers have no cache to look at
+}
+
+// Gives its frame back when its thread ends, and says what the thread keeps then.
+struct LateFrame {
+  ~LateFrame() {
+    free_frame(frame, kFrameClassBytes);
+    *counters = frame_counters();
+  }
+  void* frame = nullptr;
+  FrameCounters* counters = nullptr;
+};
+
+TEST(FrameCacheTest, AFrameThatIsFreedAfterItsThreadsCacheHasGoneIsNotKept) {
+  FrameCounters at_the_end;
+  std::thread other([&at_the_end] {
+    static thread_local LateFrame late;  // before the thread has a cache, and so it dies after that
+    late.frame = allocate_frame(kFrameClassBytes);
+    late.counters = &at_the_end;
+    free_frame(allocate_frame(kFrameClassBytes), kFrameClassBytes);
+  });
+
+  other.join();
+
+  EXPECT_EQ(at_the_end.freed, 2U);
+  EXPECT_EQ(at_the_end.cached_bytes, 0U);
 }
 
 TEST(FrameCacheTest, ATaskMayBeMadeOnOneThreadRunOnAnotherAndFreedThere) {

@@ -298,5 +298,32 @@ TEST(GeneratorDeathTest, OneThatIsDestroyedWhileSomebodyWaitsAborts) {
       "a Generator was destroyed while somebody waits for its next");
 }
 
+TEST(GeneratorDeathTest, TwoTasksThatAwaitItsNextAbort) {
+  EXPECT_DEATH(
+      {
+        Loop loop;
+        Event never;
+        auto numbers = one_when_set(never);
+        auto ask = [](Generator<int>& from) -> Task<void> {
+          auto n = co_await from.next();
+          static_cast<void>(n);
+        };
+        auto first = loop.start(ask(numbers));
+        auto second = loop.start(ask(numbers));
+        loop.run_ready();
+      },
+      "two tasks await next.. of the same Generator");
+}
+
+TEST(GeneratorDeathTest, NextOfOneThatWasMovedFromAborts) {
+  EXPECT_DEATH(
+      {
+        auto numbers = count_to(1);
+        const Generator<int> moved = std::move(numbers);
+        static_cast<void>(numbers.next());
+      },
+      "next.. of a Generator that was moved from");
+}
+
 }  // namespace
 }  // namespace wharf::coro

@@ -1,5 +1,6 @@
 #include "wharf/coro/scope.h"
 
+#include <cstdint>
 #include <exception>
 #include <functional>
 #include <memory>
@@ -288,6 +289,30 @@ TEST(ScopeTest, AScopeThatFollowsAContextIsStoppedWithIt) {
 
   EXPECT_TRUE(running.done());
   EXPECT_EQ(log, (std::vector<std::string>{"child stopped", "seen"}));
+}
+
+TEST(ScopeTest, ChildrenSeeItsDeadlineOrThatOfTheTaskItFollows) {
+  Loop loop;
+  std::vector<std::int64_t> seen;
+  auto look = [](std::vector<std::int64_t>& to) -> Task<void> {
+    const std::int64_t deadline = co_await deadline_ns();
+    to.push_back(deadline);
+  };
+  auto follow = [&](std::vector<std::int64_t>& to) -> Task<void> {
+    const Context& inherited = co_await context();
+    Scope below(inherited);
+    below.spawn(look(to));
+    co_await below.join();
+  };
+  Scope scope;
+  scope.spawn(look(seen));
+  loop.run_ready();
+
+  scope.set_deadline_ns(7);
+  scope.spawn(follow(seen));
+  loop.run_ready();
+
+  EXPECT_EQ(seen, (std::vector<std::int64_t>{kNoDeadline, 7}));
 }
 
 TEST(ScopeTest, CollectLetsTheSiblingsGoOnAndKeepsEveryError) {
