@@ -85,8 +85,8 @@ class [[nodiscard(
     }
 
     Item item{};
-    bool yielded =
-        true;  // suspended where it may be destroyed: before its start, at a co_yield, at its end
+    // Suspended where it may be destroyed: before its start, at a co_yield, at its end.
+    bool yielded = true;
   };
 
   Generator(Generator&& other) noexcept : handle_(std::exchange(other.handle_, nullptr)) {}

@@ -7,7 +7,8 @@
 // A Permit gives its permits back when it goes. Where one task takes permits and another gives them, the first says
 // `permit.keep()`, and the second `semaphore.release()`.
 //
-// Units:     permits. acquire(n) takes n of them at once, or none; a large request is not overtaken by small ones.
+// Units:     permits. acquire(n) takes n of them at once, or none; a large request is not overtaken by small ones. One for
+//            more than there will ever be waits until it is stopped, and those behind it wait with it.
 // Ownership: the semaphore outlives its Permits.
 // Cancel:    a stopped acquire() gives an empty Permit, and those behind it that can go, go. One that was handed its permits
 //            before the stop holds them.

@@ -1,7 +1,7 @@
 // when_any: runs tasks side by side until the first has ended; the others are stopped and joined.
 //
-//     auto first = co_await when_any(read_line(), sleep_for(5s));
-//     if (first.index() == 1) { ... }                                   // the timer won
+//     auto first = co_await when_any(read_line(), next_order());        // tasks; for a time limit: runtime/timeout.h
+//     if (first.index() == 1) { ... }                                   // the order came first
 //     AnyOf<int> answer = co_await when_any(std::move(tasks));          // a vector of Task<int>
 //
 // Gives a variant whose index is the winner's place, or an AnyOf; a void task gives Void. What the losers return is dropped.
