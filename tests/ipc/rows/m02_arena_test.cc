@@ -1,4 +1,5 @@
 // M2, M5, M10: allocating shared memory: sizes, growth up to the limit, and waiting for it.
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -135,7 +136,9 @@ coro::Task<void> give_up(ipc::Port& port, PeerProcess& /*peer*/) {
   co_await stopped_scope.join();
   co_await scope.join();
 
-  EXPECT_EQ(served, (std::vector<int>{-1, -2, 3}));
+  CO_ASSERT_EQ(served.size(), 3u);
+  std::sort(served.begin(), served.begin() + 2);  // on a busy machine the deadline passes before the stop
+  EXPECT_EQ(served, (std::vector<int>{-2, -1, 3}));
   EXPECT_EQ(port.counters().arena_used_bytes, 128 * kKiB) << "the peer's";
 }
 

@@ -99,7 +99,7 @@ coro::Task<void> use_and_rest(ipc::Port& port, PeerProcess& /*peer*/) {
 }
 
 TEST_F(LaneRowTest, M12_AnArenaThatLiesIdleGoesOnBothSidesAndComesAgain) {
-  run(peer_setup("count", idle_after(5)), use_and_rest);
+  run(peer_setup("count", idle_after(50)), use_and_rest);  // longer than the peer takes to answer
 }
 
 coro::Task<void> hold_one_segment(ipc::Port& port, PeerProcess& peer) {
