@@ -23,6 +23,10 @@ constexpr std::size_t kPayloadPartsMax = 64;
 constexpr std::size_t kWakesInARowMax = 4096;
 constexpr std::size_t kWakesPerTurnMax = 64;
 
+// Linux 6.5; not in the headers of Debian 12. Whoever has a duplicate of our end can ask for it (SO_PASSPIDFD): each
+// packet then brings a descriptor that its sender did not send.
+constexpr int kScmPidfd = 4;
+
 }  // namespace
 
 PacketSocket::PacketSocket(runtime::UniqueFd socket, std::size_t packet_bytes_max, FdRules rules,
@@ -75,7 +79,7 @@ PacketSocket::Sent PacketSocket::send(PacketHeader header, std::span<const iovec
     ++sent_count_;
     return Sent::kSent;
   }
-  // ENOBUFS: no memory for the packet just now; the socket tells when there is.
+  // ENOBUFS: no memory for the packet just now. The socket may have room all the while: whoever waits tries again.
   if (result == -EAGAIN || result == -ENOBUFS) return Sent::kFull;
   if (result == -ETOOMANYREFS) {
     status_ = absl::ResourceExhaustedError(
@@ -99,7 +103,8 @@ std::ptrdiff_t PacketSocket::receive_raw(int flags, bool& truncated) {
   if (result < 0) return result;
   // What came is owned before anything is looked at.
   for (cmsghdr* item = CMSG_FIRSTHDR(&message); item != nullptr; item = CMSG_NXTHDR(&message, item)) {
-    if (item->cmsg_level != SOL_SOCKET || item->cmsg_type != SCM_RIGHTS) continue;
+    if (item->cmsg_level != SOL_SOCKET) continue;
+    if (item->cmsg_type != SCM_RIGHTS && item->cmsg_type != kScmPidfd) continue;
     for (std::size_t at = 0; at + sizeof(int) <= item->cmsg_len - CMSG_LEN(0); at += sizeof(int)) {
       int fd;
       std::memcpy(&fd, CMSG_DATA(item) + at, sizeof(fd));

@@ -118,6 +118,24 @@ TEST_F(PacketSocketTest, DescriptorsArriveInOrderAndStayTheSendersToo) {
   }
 }
 
+// A duplicate of our end is in somebody else's hands, who has the kernel add a pidfd to each packet.
+TEST_F(PacketSocketTest, APidfdThatTheKernelAddsIsRefusedAndClosed) {
+  constexpr int kSoPassPidfd = 76;  // Linux 6.5; not in the headers of Debian 12
+  const int on = 1;
+  if (::setsockopt(socket_->fd(), SOL_SOCKET, kSoPassPidfd, &on, sizeof(on)) != 0) GTEST_SKIP() << "needs Linux 6.5";
+  const std::size_t fds_before = test::open_fd_count();
+  for (const std::size_t count : {0, 1}) {
+    Descriptors fds;
+    for (std::size_t i = 0; i < count; ++i) fds.push_back(test::numbered_file(i));
+
+    ASSERT_EQ(send_text(honest(), "with a pidfd", fds), PacketSocket::Sent::kSent);
+
+    expect_violation("packet.fd_count");
+  }
+  honest_.reset();
+  EXPECT_EQ(test::open_fd_count(), fds_before);
+}
+
 TEST_F(PacketSocketTest, UnixSocketsMayBeSent) {
   int pair[2];
   ASSERT_EQ(::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
