@@ -13,6 +13,9 @@ namespace {
 
 // So many bytes of payload count as another message: about as long to read as one is to receive.
 constexpr std::size_t kTurnBytesPerMessage = 16 * 1024;
+// Of what the link says by itself, that may wait for room; or twice call_count_max, if that is more. A peer that reads has
+// no more unanswered calls than that.
+constexpr std::size_t kNoteCountMax = 131'072;
 
 }  // namespace
 
@@ -43,6 +46,10 @@ void Link::use_turn(std::size_t payload_bytes) noexcept {
 Got Link::take(Message& message) {
   if (!lane_ && !socket_readable_) return Got::kEmpty;
   while (true) {
+    if (notes_.size() > std::max(kNoteCountMax, 2 * options_.call_count_max)) {
+      end(absl::ResourceExhaustedError("the peer sends requests and does not read the answers"));
+      return Got::kBroken;
+    }
     const Got got = transport_->try_receive(message);
     switch (got) {
       case Got::kMessage:

@@ -80,6 +80,15 @@ void flood(RawLink& link, std::uint64_t count, RecordHeader header) {
   }
 }
 
+// Requests that answer themselves.
+RecordHeader late_request() {
+  RecordHeader header = message();
+  header.flags = shm::kFlagRequest;
+  header.stream = 1;
+  header.deadline_ns = 1;
+  return header;
+}
+
 void die(RawLink& link) { ::shutdown(link.socket(), SHUT_RDWR); }
 
 constexpr Lie kLies[] = {
@@ -194,6 +203,14 @@ constexpr Lie kLies[] = {
        }
      }},
     {"SendsMessagesWithoutPause", Stage::kLane, kGoesOn, [](RawLink& link) { flood(link, 20'000, message()); }},
+    {"AsksTooLateAndReadsNoAnswer", Stage::kLane, "does not read the answers",
+     [](RawLink& link) { flood(link, 200'000, late_request()); }},
+    {"TakesEachRequestBackAndReadsNoAnswer", Stage::kLane, "does not read the answers",
+     [](RawLink& link) {
+       RecordHeader header = late_request();
+       header.retracted = 1;
+       flood(link, 200'000, header);
+     }},
     {"AnswersWhatNobodyAsked", Stage::kLane, kGoesOn,
      [](RawLink& link) {
        RecordHeader header = message();

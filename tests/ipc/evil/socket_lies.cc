@@ -37,6 +37,13 @@ void begin_message(RawLink& link, std::uint32_t assembly = 1) {
   link.send_packet({.kind = PacketKind::kMessage, .assembly = assembly, .message_bytes = 100}, std::string(60, 'x'));
 }
 
+// So many requests that answer themselves.
+void ask_too_late(RawLink& link, int count) {
+  for (int i = 0; i < count; ++i) {
+    link.send_packet({.kind = PacketKind::kMessage, .flags = shm::kFlagRequest, .stream = 1, .deadline_ns = 1});
+  }
+}
+
 // Makes the other side read its socket: a record whose descriptors should be there.
 void expect_fds(RawLink& link) {
   shm::RecordHeader header{};
@@ -190,6 +197,8 @@ constexpr Lie kLies[] = {
      [](RawLink& link) {
        for (int i = 0; i < 5000; ++i) link.send_packet({.kind = PacketKind::kMessage});
      }},
+    {"AsksTooLateAndReadsNoAnswer", Stage::kSocket, "does not read the answers",
+     [](RawLink& link) { ask_too_late(link, 200'000); }},
     {"AnswersToNobody", Stage::kSocket, kGoesOn,
      [](RawLink& link) {
        for (std::uint64_t i = 0; i < 1000; ++i) {
