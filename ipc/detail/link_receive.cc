@@ -1,10 +1,13 @@
 // The receiving half of a Link: what the peer sent, to whoever waits for it.
 #include "wharf/ipc/detail/link.h"
 
+#include <sys/socket.h>
+
 #include <algorithm>
 #include <utility>
 
 #include "wharf/ipc/detail/link_watches.h"
+#include "wharf/runtime/base/sys.h"
 
 namespace wharf::ipc::detail {
 using Got = Transport::Got;
@@ -57,13 +60,15 @@ Got Link::take(Message& message) {
       case Got::kCredit:
       case Got::kCancel:
         use_turn(message.size_bytes());
-        publish_early();
+        if (!peer_gone_) publish_early();
         if (accept(got, message)) return Got::kMessage;
         if (ended()) return Got::kBroken;
         if (turn_messages_left_ == 0) return Got::kBusy;
         message.clear();
         continue;
-      case Got::kEmpty: socket_readable_ = false; break;
+      case Got::kEmpty:
+        if (!lane_) socket_readable_ = false;  // beside a lane there may be wakes: take_wakes()
+        break;
       case Got::kBusy: turn_messages_left_ = 0; break;
       case Got::kFin:
         fin_received_ = true;
@@ -152,9 +157,11 @@ bool Link::receive_waiting() {
 
 // The socket has ended: what the peer published before is still there, and is delivered, in as many turns as that takes.
 void Link::drain_and_end() {
-  // A ring holds no more than that. A peer that has closed its socket alone could go on writing for ever.
-  std::uint64_t left = lane_ ? lane_->reader().cell_count() : UINT64_MAX;
-  while (!ended() && left-- != 0) {
+  // A peer that has closed its socket one way alone could go on writing for ever: from here on no cell is given back,
+  // and the socket takes no more.
+  peer_gone_ = true;
+  runtime::sys::shutdown(socket_->fd(), SHUT_RD);  // what has come stays
+  while (!ended()) {
     Message message;
     turn_messages_left_ = options_.turn_message_count_max;
     socket_readable_ = true;

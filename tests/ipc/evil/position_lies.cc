@@ -6,6 +6,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <string>
 
@@ -242,6 +244,21 @@ constexpr Lie kLies[] = {
          link.write_record(message());
          link.writer().publish();
        }
+     }},
+    {"EndsItsSocketAndGoesOnWithWhatIsNoMessage", Stage::kLane, "has gone",
+     [](RawLink& link) {
+       RecordHeader credit{};
+       credit.kind = RecordKind::kCredit;
+       ::shutdown(link.socket(), SHUT_WR);
+       const std::uint64_t before = link.peer_lines().consumed.load();
+       for (int i = 0; i < 2'000'000 && (i % 10'000 != 0 || link.wait_a_moment()); ++i) {
+         link.write_record(credit);
+         link.writer().publish();
+       }
+       // Some turns may pass before the end is noticed; from then on nothing more is taken.
+       if (link.peer_lines().consumed.load() - before < 16 * kCells) return;
+       std::fputs("the last turn had no end\n", stderr);
+       std::_Exit(1);
      }},
 };
 

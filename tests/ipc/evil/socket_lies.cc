@@ -193,6 +193,12 @@ constexpr Lie kLies[] = {
      [](RawLink& link) { begin_message(link); ::shutdown(link.socket(), SHUT_RDWR); }},
     {"DiesAfterAMessage", Stage::kSocket, "has gone",
      [](RawLink& link) { link.send_packet({.kind = PacketKind::kMessage}); ::shutdown(link.socket(), SHUT_RDWR); }},
+    {"StopsReadingAndGoesOnWriting", Stage::kSocket, "has gone",
+     [](RawLink& link) {
+       ::shutdown(link.socket(), SHUT_RD);
+       ask_too_late(link, 1);  // the answer finds that out
+       for (int i = 0; i < 500'000; ++i) link.send_packet({.kind = PacketKind::kMessage});
+     }},
     {"MessagesWithoutPause", Stage::kSocket, kGoesOn,
      [](RawLink& link) {
        for (int i = 0; i < 5000; ++i) link.send_packet({.kind = PacketKind::kMessage});
