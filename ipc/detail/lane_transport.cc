@@ -125,7 +125,8 @@ Transport::Sent LaneTransport::try_send(Outgoing& outgoing) {
     return refuse(outgoing, absl::InvalidArgumentError("send: a message carries at most 256 blocks: lend larger ones"));
   }
   if (lane_->lent().available() < block_count) return Sent::kNoSlots;
-  if (Sent sent = announce_segments(); sent != Sent::kSent) {
+  // What names no block does not wait for a segment, nor fail with it.
+  if (Sent sent = block_count != 0 ? announce_segments() : announce_retired(); sent != Sent::kSent) {
     return sent == Sent::kRefused ? refuse(outgoing, status_) : sent;
   }
   std::byte* at = nullptr;

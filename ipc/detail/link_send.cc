@@ -145,7 +145,11 @@ void Link::send_notes() noexcept {
     const Note& note = notes_.front();
     Outgoing outgoing{.kind = note.kind, .flags = note.flags, .stream = note.stream};
     outgoing.message = Message(note.type, std::string_view(note.text));
-    const Sent sent = transport_->try_send(outgoing);
+    Sent sent = transport_->try_send(outgoing);
+    if (sent == Sent::kRefused) {  // there is no memory for its text, and nobody else who could say it
+      outgoing.message = Message(note.type);
+      sent = transport_->try_send(outgoing);
+    }
     if (sent == Sent::kBroken) return broken();
     if (sent == Sent::kNoSpace) send_wants_ |= shm::kWantSpace;
     if (sent == Sent::kNoMemory || sent == Sent::kNoSlots) send_wants_ |= shm::kWantMemory;

@@ -1,12 +1,16 @@
 // U1: calls: replies by stream, errors, and every way for a call to end without a reply.
+#include <cerrno>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "wharf/coro/scope.h"
+#include "wharf/coro/when_all.h"
+#include "wharf/runtime/base/sys.h"
 #include "wharf/tests/ipc/descriptors.h"
 #include "wharf/tests/ipc/peers/basic.h"
 #include "wharf/tests/ipc/port_test.h"
@@ -96,6 +100,51 @@ TEST_P(PlaceRowTest, U1_AnErrorReplyNeedsNoInlineRoom) {
   options.lane.inline_bytes_max = 0;
 
   run(setup("answer_badly", options), end_badly);
+}
+
+// Both ends are here. The answer that a dropped request gives is all that its caller hears.
+coro::Task<void> drop_without(int error, runtime::sys::Call call, std::size_t inline_bytes_max) {
+  ipc::PortOptions options;
+  options.lane.inline_bytes_max = inline_bytes_max;
+  const ipc::PortOptions plain;
+  auto ends = ipc::Port::end_pair();
+  CO_ASSERT_OK(ends.status());
+  auto [asking, asked] = co_await coro::when_all(ipc::Port::open(std::move(ends->first), options),
+                                                 ipc::Port::open(std::move(ends->second), plain));
+  CO_ASSERT_TRUE(asking.ok() && asked.ok());
+  std::optional<ipc::Loan> unannounced;
+  if (inline_bytes_max != 0) {
+    auto loan = co_await (*asked)->loan(1000);
+    CO_ASSERT_OK(loan.status());
+    unannounced = *std::move(loan);
+  }
+  coro::Scope scope;
+  std::vector<Status> outcomes;
+  scope.spawn([](ipc::Port& port, std::vector<Status>& into) -> coro::Task<void> {
+    auto reply = co_await port.call(ipc::Message("x"));
+    into.push_back(reply.status());
+  }, std::ref(**asking), std::ref(outcomes));
+  auto request = co_await (*asked)->receive();
+  CO_ASSERT_TRUE(request.has_value());
+
+  {
+    const runtime::sys::FailureInjection failure(1, error, call);
+    request.reset();
+  }
+  co_await scope.join();
+
+  CO_ASSERT_EQ(outcomes.size(), 1u);
+  EXPECT_EQ(outcomes[0].code(), StatusCode::kAborted) << outcomes[0];
+}
+
+// A segment that the peer has not been told of, because no packet with a descriptor goes out.
+TEST_F(LaneRowTest, U1_AnAnswerDoesNotWaitForASegment) {
+  run(drop_without(ETOOMANYREFS, runtime::sys::Call::kSendmsg, 1024));
+}
+
+// The answer's text needs the arena, and there is no memory for one: the code is said without it.
+TEST_F(LaneRowTest, U1_AnAnswerIsGivenThoughThereIsNoMemoryForItsText) {
+  run(drop_without(ENOMEM, runtime::sys::Call::kFallocate, 0));
 }
 
 coro::Task<void> fail_call(ipc::Port& port, std::vector<Status>& ends) {
