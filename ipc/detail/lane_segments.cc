@@ -46,9 +46,13 @@ Transport::Sent LaneTransport::announce_segments() {
 }
 
 bool LaneTransport::adopt_segment(const shm::RecordView& record) {
+  const shm::RecordHeader& header = record.header;
+  if (header.fd_count != 1) return violation("segment.fd_count"), false;
+  if (header.flags != 0 || header.block_count != 0 || header.inline_bytes != 0 || header.stream != 0) {
+    return violation("segment: it carries something"), false;
+  }
   Fds fds;
-  if (record.header.fd_count != 1) return violation("segment.fd_count"), false;
-  if (!take_fds(record.header, fds)) return false;
+  if (!take_fds(header, fds)) return false;
   status_ = lane_->peer_arena().adopt(fds[0]);
   return status_.ok();
 }

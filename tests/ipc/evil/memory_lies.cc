@@ -227,6 +227,14 @@ constexpr Lie kLies[] = {
      [](RawLink& link) { link.lines().returned.store(UINT64_MAX / 2); }},
     {"SegmentWithoutDescriptor", Stage::kLane, "segment.fd_count",
      [](RawLink& link) { write_changed(link, [](RecordHeader& header) { header.kind = RecordKind::kSegment; }); }},
+    {"SegmentWithPayload", Stage::kLane, "segment: it carries something",
+     [](RawLink& link) {
+       write_changed(link, [](RecordHeader& header) {
+         header.kind = RecordKind::kSegment;
+         header.fd_count = 1;
+         header.inline_bytes = 1;
+       });
+     }},
     {"SegmentIsAPipe", Stage::kLane, "not a memfd",
      [](RawLink& link) { announce(link, Tracer().take()); }},
     {"SegmentIsADirectory", Stage::kLane, "not a memfd",
