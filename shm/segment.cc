@@ -3,10 +3,12 @@
 #include <cerrno>
 #include <cstring>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <new>
 #include <string>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <utility>
 
 #include "wharf/runtime/base/sys.h"
@@ -85,6 +87,11 @@ StatusOr<PeerSegment> PeerSegment::adopt(const runtime::UniqueFd& fd, SegmentKin
   const int known = sys::fstat(fd.get(), &info);
   if (known < 0) return failed(known, "adopt segment: fstat");
   if (!S_ISREG(info.st_mode)) return refuse("not a regular file");
+  // Huge pages answer with seals too, but lie in another file system. Their reader can be killed for want of them.
+  struct statfs system;
+  const int found = sys::fstatfs(fd.get(), &system);
+  if (found < 0) return failed(found, "adopt segment: fstatfs");
+  if (system.f_type != TMPFS_MAGIC) return refuse("lies in huge pages");
   if ((seals & kSeals) != kSeals) return refuse("seals are missing: shrink, grow, future-write and seal are wanted");
   const auto bytes = static_cast<std::uint64_t>(info.st_size);
   if (bytes < kPageBytes || bytes % kPageBytes != 0) return refuse("size is not whole pages");

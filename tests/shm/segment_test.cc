@@ -265,12 +265,12 @@ TEST(PeerSegmentTest, RefusesHugePages) {
   const UniqueFd probe(::memfd_create("probe", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_HUGETLB));
   if (!probe) GTEST_SKIP() << "the kernel has no huge pages";
 
-  EXPECT_NE(refusal_of_memfd({.flags = MFD_HUGETLB,
-                              .bytes = std::size_t{2} << 20,
-                              .allocated = false,
-                              .header = false},
-                             std::size_t{4} << 20),
-            "");
+  EXPECT_THAT(refusal_of_memfd({.flags = MFD_HUGETLB,
+                                .bytes = std::size_t{2} << 20,
+                                .allocated = false,
+                                .header = false},
+                               std::size_t{4} << 20),
+              HasSubstr("huge pages"));
 }
 
 TEST(PeerSegmentTest, RefusesAHeaderThatIsWrongAndNamesTheField) {

@@ -247,7 +247,7 @@ constexpr Lie kLies[] = {
      [](RawLink& link) {
        announce(link, arena(good_header(shm::SegmentKind::kArena, 8192), {.seals = kSegmentSeals & ~F_SEAL_SEAL}));
      }},
-    {"SegmentOfHugePages", Stage::kLane, "beyond the limit",
+    {"SegmentOfHugePages", Stage::kLane, "huge pages",
      [](RawLink& link) {
        UniqueFd fd(::memfd_create("huge", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_HUGETLB));
        static_cast<void>(::ftruncate(fd.get(), 2 << 20));  // needs no such page to be there
