@@ -1,5 +1,7 @@
 #include "wharf/shm/peer_arena.h"
 
+#include <algorithm>
+#include <cstdint>
 #include <string>
 #include <utility>
 
@@ -22,8 +24,8 @@ PeerArena::Slot* PeerArena::find(std::uint32_t id) noexcept {
 
 Status PeerArena::adopt(const runtime::UniqueFd& fd) {
   if (segment_count_ == kSegmentCountMax) return refuse("the peer announced too many");
-  StatusOr<PeerSegment> segment = PeerSegment::adopt(fd, SegmentKind::kArena,
-                                                     kArenaDataOffset + bytes_max_ - segment_bytes_);
+  const std::size_t room = std::min(bytes_max_ - segment_bytes_, SIZE_MAX - kArenaDataOffset);
+  StatusOr<PeerSegment> segment = PeerSegment::adopt(fd, SegmentKind::kArena, kArenaDataOffset + room);
   if (!segment.ok()) return segment.status();
   if (segment->size_bytes() <= kArenaDataOffset) return refuse("segment_bytes leaves no room for a block");
   const std::uint32_t id = segment->header().id;

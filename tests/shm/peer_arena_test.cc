@@ -93,6 +93,13 @@ TEST(PeerArenaTest, RefusesMoreBytesThanItsLimitOverAllSegments) {
   EXPECT_FALSE(peer.adopt(announced(2, 8192)).ok());
 }
 
+TEST(PeerArenaTest, MayHaveNoLimitAtAll) {
+  PeerArena peer(SIZE_MAX);
+
+  EXPECT_TRUE(peer.adopt(announced(0, 8192)).ok());
+  EXPECT_TRUE(peer.adopt(announced(1, 8192)).ok());
+}
+
 TEST(PeerArenaTest, RefusesMoreSegmentsThanItsLimit) {
   PeerArena peer(std::size_t{1} << 30);
   for (std::uint32_t id = 0; id < kSegmentCountMax; ++id) {
