@@ -9,7 +9,9 @@ import pathlib
 import sys
 from typing import Any
 
-from . import bench, contenders, goals, machine, once, plan, probes, report, results, runtime, soak, table, web
+from . import (
+    bench, command_line, contenders, goals, machine, once, plan, probes, report, results, runtime, soak, table, web,
+)
 from .progress import Progress
 from .run import FULL, QUICK, Suite
 
@@ -71,7 +73,7 @@ def arguments() -> argparse.ArgumentParser:
 
     command = commands.add_parser("run", help="measure (what './dev perf' does with no command)")
     command.add_argument("--quick", action="store_true", help="fewer sizes and repetitions: within 3 minutes")
-    command.add_argument("--json", type=pathlib.Path, metavar="FILE", help="write the results to FILE too")
+    command.add_argument("--json", type=command_line.file_to_write, metavar="FILE", help="write the results to FILE too")
     command.add_argument("--case", help="the rows of one case, for instance round_trip")
     command.add_argument("--only", nargs="+", metavar="CONTENDER", help="these contenders, and the floors")
     command.add_argument("--list", action="store_true", help="print the rows, and measure nothing")
@@ -101,7 +103,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except KeyboardInterrupt:
-        sys.exit(130)
+    sys.exit(command_line.exit_status(main))

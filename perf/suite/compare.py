@@ -23,7 +23,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 if str(ROOT / "perf") not in sys.path:
     sys.path.append(str(ROOT / "perf"))
 
-from suite import revisions, trials, verdict  # noqa: E402
+from suite import command_line, revisions, trials, units, verdict  # noqa: E402
 from suite.revisions import CompareError  # noqa: E402
 from suite.verdict import Limits, Row  # noqa: E402
 
@@ -32,18 +32,11 @@ EXIT_UNKNOWN = 2
 REPETITIONS_MIN = 5  # fewer cannot be significant at 0.01, however far they differ
 
 
-def nanoseconds(value: float) -> str:
-    for factor, unit in ((1e9, "s"), (1e6, "ms"), (1e3, "us")):
-        if value >= factor:
-            return f"{value / factor:.3g} {unit}"
-    return f"{value:.3g} ns"
-
-
 def table(rows: list[Row], limits: Limits, old: str, new: str) -> str:
     width = max(len("row"), *(len(row.name) for row in rows))
     lines = [f"{'row':<{width}}  {old[:12]:>12} {new[:12]:>12} {'change':>8} {'p':>7}"]
     for row in rows:
-        line = (f"{row.name:<{width}}  {nanoseconds(row.old):>12} {nanoseconds(row.new):>12} "
+        line = (f"{row.name:<{width}}  {units.nanoseconds(row.old):>12} {units.nanoseconds(row.new):>12} "
                 f"{100 * row.change:>+7.1f}% {row.p:>7.4f}  {row.word(limits)}")  # fmt: skip
         lines.append(line.rstrip())
     return "\n".join(lines)
@@ -110,7 +103,7 @@ def show_floor(build: revisions.Build, seconds: float) -> None:
     if trial is None:
         return
     times = [trials.run_trial(build, trial)[trial.name][0] for _ in range(3)]
-    print(f"for reference: {trial.name}, the floor: {nanoseconds(statistics.median(times))}")
+    print(f"for reference: {trial.name}, the floor: {units.nanoseconds(statistics.median(times))}")
 
 
 # ---- Files ----
@@ -165,9 +158,13 @@ def main(arguments: list[str]) -> int:
     return compare_files(options, limits) if all(files) else compare_revisions(options, limits)
 
 
-if __name__ == "__main__":
+def run() -> int:
     try:
-        sys.exit(main(sys.argv[1:]))
+        return main(sys.argv[1:])
     except CompareError as failure:
         print(f"compare: {failure}", file=sys.stderr)
-        sys.exit(EXIT_UNKNOWN)
+        return EXIT_UNKNOWN
+
+
+if __name__ == "__main__":
+    sys.exit(command_line.exit_status(run))

@@ -14,7 +14,7 @@ import tempfile
 import unittest
 from unittest import mock
 
-from suite import compare, http, trials, verdict
+from suite import compare, goals, http, trials, verdict
 from suite.revisions import Build, CompareError
 from suite.trials import Trial
 from suite.verdict import Limits, Row
@@ -213,9 +213,10 @@ class HttpTest(unittest.TestCase):
         runs = {(32, "wharf"): [self.run_of(10), self.run_of(40)], (32, "nginx"): [self.run_of(20), self.run_of(40)],
                 (32, "beast"): [self.run_of(5), self.run_of(5)]}  # fmt: skip
 
-        goals = http.goals_of(runs)
+        judged = http.goals_of(runs)
 
-        self.assertEqual([(goal["ratio"], goal["met"]) for goal in goals], [(1.5, True), (5.0, True)])
+        self.assertEqual([(goal["ratio"], goal["met"]) for goal in judged], [(1.5, True), (5.0, True)])
+        self.assertEqual([goal["goal"] for goal in judged], [goal["goal"] for goal in goals.http_goals([])[:2]])
 
     def test_each_figure_is_a_result(self):
         results = http.results_of({(32, "nginx"): [self.run_of(10), self.run_of(30)]})

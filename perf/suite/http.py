@@ -17,6 +17,7 @@ import sys
 
 # This file has the name of a module of Python's: its own folder is not to be looked in.
 sys.path[:] = [folder for folder in sys.path if f"{folder}/http.py" != __file__]
+sys.path.append(__file__.rpartition("/suite/")[0])
 
 import argparse  # noqa: E402
 import contextlib
@@ -32,6 +33,8 @@ import statistics
 import subprocess
 import tempfile
 import time
+
+from suite import command_line
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 WRK_SCRIPT = ROOT / "docs" / "examples" / "appserver" / "demo_load.lua"
@@ -190,7 +193,10 @@ def load(server, connections, seconds):
     command = pinned(server.placement, True) + ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "-s", WRK_SCRIPT,
                f"http://127.0.0.1:{server.port}/"]
     before = server.cpu_seconds()
-    run = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=seconds + 30)
+    try:
+        run = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=seconds + 30)
+    except subprocess.TimeoutExpired:
+        raise HttpError(f"{server.name}, {connections} connections: wrk did not end") from None
     figures = parse_wrk(run.stdout)
     if figures["failed"] or not figures["requests"]:
         raise HttpError(f"{server.name}, {connections} connections: {figures['failed']} of {figures['requests']} "
@@ -292,7 +298,7 @@ def parse_arguments(arguments):
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--build-dir", type=pathlib.Path, default=ROOT / "build" / "perf",
                         help="a release build with examples and benchmarks (build/perf)")
-    parser.add_argument("--json", type=pathlib.Path, help="write the results to this file")
+    parser.add_argument("--json", type=command_line.file_to_write, help="write the results to this file")
     parser.add_argument("--quick", action="store_true", help="3 rounds of 1 s in place of 7 of 2 s")
     parser.add_argument("--repetitions", type=int, help="rounds of each number of connections")
     parser.add_argument("--seconds", type=int, help="of each run, whole ones")
@@ -334,8 +340,13 @@ def main(arguments):
     return 0
 
 
-if __name__ == "__main__":
+def run():
     try:
-        sys.exit(main(sys.argv[1:]))
+        return main(sys.argv[1:])
     except HttpError as failure:
-        sys.exit(f"http: {failure}")
+        print(f"http: {failure}", file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(command_line.exit_status(run))

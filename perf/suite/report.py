@@ -197,8 +197,19 @@ def replace_between(text: str, generated: str) -> str:
     return f"{before}{BEGIN}\n{generated}\n{END}{after}"
 
 
+def read(file: pathlib.Path) -> dict[str, Any]:
+    """The JSON of a run."""
+    try:
+        run = json.loads(file.read_text())
+        return {key: run[key] for key in ("machine", "results", "goals")}
+    except OSError as error:
+        raise SystemExit(f"perf: {file} cannot be read: {error.strerror}") from None
+    except (ValueError, LookupError, TypeError):
+        raise SystemExit(f"perf: {file} is no file of ./dev perf --json") from None
+
+
 def write(root: pathlib.Path, file: pathlib.Path) -> int:
-    run = json.loads(file.read_text())
+    run = read(file)
     drawn = plots.draw_all(run["results"], root / "docs" / "performance")
     for page, text in (("docs/performance.md", whole_report(run, drawn)), ("README.md", summary(run))):
         path = root / page

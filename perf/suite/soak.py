@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import pathlib
 import statistics
 import subprocess
 import sys
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from . import probes, table, units
+from . import command_line, probes, table, units
 
 TIME_LIMIT = 1.25  # of the last third over the first: a shared machine has its moods
 MEMORY_LIMIT = 1.02
@@ -23,7 +22,8 @@ def options_of(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--messages", type=float, default=1e9, help="how many (1e9)")
     parser.add_argument("--slices", type=int, default=40, help="how often time and memory are looked at (40)")
     parser.add_argument("--same-core", action="store_true", help="both processes on one core")
-    parser.add_argument("--json", type=pathlib.Path, metavar="FILE", help="write the slices and the goals to FILE too")
+    parser.add_argument("--json", type=command_line.file_to_write, metavar="FILE",
+                        help="write the slices and the goals to FILE too")  # fmt: skip
 
 
 def thirds(slices: list[Slice], key: str) -> tuple[float, float]:

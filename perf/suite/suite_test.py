@@ -5,16 +5,22 @@ Run it as `PYTHONPATH=perf python3 -m unittest suite.suite_test`.
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import dataclasses
 import io
 import json
+import os
 import pathlib
+import subprocess
+import sys
 import tempfile
 import unittest
 from typing import Any
 
-from suite import bench, goals, once, pairing, plan, probes, report, results, runtime, soak, table, units
+from suite import (
+    bench, command_line, goals, once, pairing, plan, probes, report, results, runtime, soak, table, units,
+)
 from suite.contenders import Contender
 from suite.progress import Progress
 from suite.run import Settings, Suite
@@ -293,6 +299,53 @@ class RuntimeTest(unittest.TestCase):
             self.assertIn("await of a ready task", text)
             self.assertIn("1.20 µs", text)
         self.assertEqual(table.runtime_table([]), "")
+
+
+class CommandLineTest(unittest.TestCase):
+    def printed_to_nobody(self, text: str) -> subprocess.CompletedProcess[str]:
+        """A program that prints `text` to a pipe whose reader has gone."""
+        program = f"import sys; from suite import command_line; sys.exit(command_line.exit_status(lambda: {text}))"
+        reader, writer = os.pipe()
+        os.close(reader)
+        try:
+            folder = pathlib.Path(command_line.__file__).parents[1]
+            return subprocess.run([sys.executable, "-c", program], cwd=folder, stdout=writer, stderr=subprocess.PIPE,
+                                  text=True)  # fmt: skip
+        finally:
+            os.close(writer)
+
+    def test_a_reader_that_has_seen_enough_is_no_error_to_be_told(self) -> None:
+        for count in (1, 1_000_000):  # found out at the end, or while it prints
+            done = self.printed_to_nobody(f"print('x' * {count}) or 0")
+            self.assertEqual((done.returncode, done.stderr), (command_line.PIPE_CLOSED, ""))
+
+    def test_an_exit_keeps_its_message_and_its_status(self) -> None:
+        done = self.printed_to_nobody("sys.exit('why')")
+        self.assertEqual((done.returncode, done.stderr), (1, "why\n"))
+
+    def test_a_file_that_cannot_be_written_is_refused_before_the_run(self) -> None:
+        with tempfile.TemporaryDirectory() as name:
+            folder = pathlib.Path(name)
+            self.assertEqual(command_line.file_to_write(f"{name}/new.json"), folder / "new.json")
+            self.assertEqual(list(folder.iterdir()), [])
+            (folder / "old.json").write_text("{}")
+            command_line.file_to_write(f"{name}/old.json")
+            self.assertEqual((folder / "old.json").read_text(), "{}")
+            for path in (f"{name}/none/new.json", name):
+                with self.assertRaises(argparse.ArgumentTypeError):
+                    command_line.file_to_write(path)
+
+
+class ReportTest(unittest.TestCase):
+    def test_a_file_of_something_else_is_refused(self) -> None:
+        with tempfile.TemporaryDirectory() as name:
+            file = pathlib.Path(name) / "run.json"
+            with self.assertRaisesRegex(SystemExit, "run.json cannot be read: No such file"):
+                report.read(file)
+            for text in ("{", "[]", "{}", '"text"'):
+                file.write_text(text)
+                with self.assertRaisesRegex(SystemExit, "is no file of ./dev perf --json"):
+                    report.read(file)
 
 
 class UnitsTest(unittest.TestCase):

@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from suite.bench import NANOSECONDS, plain_name
 from suite.revisions import Build, CompareError
 
 Times = tuple[float, float]  # of an operation: real and CPU, ns
@@ -129,22 +130,13 @@ def contest_times(line: str, name: str) -> dict[str, Times]:
     return {name: (real, result.get("cpu_ns_per_operation", real))}
 
 
-NS_PER_UNIT = {"ns": 1.0, "us": 1e3, "ms": 1e6, "s": 1e9}
-
-
-def plain_name(run_name: str) -> str:
-    """`Loan/out:64/min_time:0.100/repeats:7` without what says how it was measured."""
-    words = [word for word in run_name.split("/") if not word.startswith(("min_time:", "repeats:"))]
-    return "/".join(word for word in words if word != "real_time")
-
-
 def benchmark_times(text: str, program: str) -> dict[str, Times]:
     """The median of each benchmark from Google Benchmark's JSON, in the time that it is reported in."""
     times: dict[str, Times] = {}
     for entry in json.loads(text)["benchmarks"]:
         if entry.get("aggregate_name") != "median" or entry.get("error_occurred"):
             continue
-        scale = NS_PER_UNIT[entry["time_unit"]]
+        scale = NANOSECONDS[entry["time_unit"]]
         real, cpu = entry["real_time"] * scale, entry["cpu_time"] * scale
         # Unless it asks for real time, a benchmark is about the processor's, which other programs disturb less.
         reported = real if "/real_time" in entry["run_name"] else cpu
