@@ -79,7 +79,7 @@ coro::Task<Status> serve_until_told(SignalSet& signals) {
     signal = co_await signals.next();
     scope.cancel();
   });
-  std::printf("signal %d after %d beats\n", *signal, beats);
+  if (signal.ok()) std::printf("signal %d after %d beats\n", *signal, beats);
   co_return signal.status();
 }
 

@@ -89,6 +89,7 @@ coro::Task<Status> program(runtime::Runtime& all, Reports& reports) {
     Status talked = co_await talk_to(port);
     if (!talked.ok()) co_return talked;
     std::optional<Served> served = co_await reports.receive();
+    if (!served.has_value()) co_return absl::CancelledError("stopped");
     std::printf("reactor %u served %zu bytes\n", served->reactor_index, served->bytes);
   }
   co_return absl::OkStatus();  // the servers are stopped, and joined

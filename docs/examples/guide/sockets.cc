@@ -109,8 +109,10 @@ coro::Task<Status> receive_in_pieces() {
 coro::Task<Status> exchange_datagrams() {
   StatusOr<UdpSocket> server = UdpSocket::bind(Address::loopback(0));
   StatusOr<UdpSocket> client = UdpSocket::bind(Address::loopback(0));
-  if (!server.ok() || !client.ok()) co_return server.status();
+  if (!server.ok()) co_return server.status();
+  if (!client.ok()) co_return client.status();
   StatusOr<Address> address = server->local_address();
+  if (!address.ok()) co_return address.status();
   const std::string_view text = "quay";
   StatusOr<std::size_t> sent = co_await client->send_to(std::as_bytes(std::span(text)), *address);
   if (!sent.ok()) co_return sent.status();
@@ -155,6 +157,7 @@ coro::Task<Status> receive_datagrams() {
   StatusOr<UdpSocket> server = UdpSocket::bind(Address::loopback(0));
   if (!server.ok()) co_return server.status();
   StatusOr<Address> address = server->local_address();
+  if (!address.ok()) co_return address.status();
   StatusOr<std::size_t> answered;
   co_await coro::with_scope([&](coro::Scope& scope) -> coro::Task<void> {
     scope.spawn(serve_datagrams, &*server, &*group);
