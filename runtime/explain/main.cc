@@ -1,4 +1,5 @@
 // The program `wharf`: what this machine offers to programs that use the library.
+#include <cstddef>
 #include <cstdio>
 #include <string_view>
 
@@ -17,14 +18,18 @@ constexpr std::string_view kHelp =
     "server runs.\n"
     "Exit status: 0 if a reactor can be made here, 1 if not, 2 for a wrong argument.\n";
 
-void print(std::FILE* file, std::string_view text) {
-  std::fwrite(text.data(), 1, text.size(), file);
+// Gives `status`, or 1 if not all could be written, to a full disk say.
+int print(std::FILE* file, std::string_view text, int status) {
+  const std::size_t written = std::fwrite(text.data(), 1, text.size(), file);
+  if (written == text.size() && std::fflush(file) == 0) return status;
+  std::perror("wharf: cannot write what was asked for");
+  return 1;
 }
 
 int explain(bool json) {
   const wharf::runtime::explain::Explanation explanation = wharf::runtime::explain::explain();
-  print(stdout, json ? to_json(explanation) : to_table(explanation));
-  return explanation.usable ? 0 : 1;
+  const int status = explanation.usable ? 0 : 1;
+  return print(stdout, json ? to_json(explanation) : to_table(explanation), status);
 }
 
 }  // namespace
@@ -33,16 +38,13 @@ int main(int argc, char** argv) {
   const std::string_view command = argc > 1 ? argv[1] : "";
   const std::string_view option = argc > 2 ? argv[2] : "";
   if (command == "--help" || command == "-h" || option == "--help" || option == "-h") {
-    print(stdout, kHelp);
-    return 0;
+    return print(stdout, kHelp, 0);
   }
   if (command == "--version" && argc == 2) {
-    print(stdout, "wharf " WHARF_VERSION "\n");
-    return 0;
+    return print(stdout, "wharf " WHARF_VERSION "\n", 0);
   }
   if (command == "explain" && (argc == 2 || (argc == 3 && option == "--json"))) {
     return explain(option == "--json");
   }
-  print(stderr, kHelp);
-  return 2;
+  return print(stderr, kHelp, 2);
 }

@@ -180,6 +180,13 @@ class ExplainTest(unittest.TestCase):
         self.assertEqual(done.returncode, 0)
         self.assertTrue(done.stdout.startswith("wharf "))
 
+    def test_what_cannot_be_written_is_a_failure(self):
+        with open("/dev/full", "w") as full:
+            for arguments in (["explain"], ["explain", "--json"], ["--version"]):
+                done = subprocess.run([PROGRAM, *arguments], stdout=full, stderr=subprocess.PIPE, text=True, timeout=60)
+                self.assertEqual(done.returncode, 1)
+                self.assertIn("No space left", done.stderr)
+
     def test_a_wrong_argument_is_refused_on_stderr(self):
         for arguments in ([], ["explore"], ["explain", "--xml"], ["explain", "--json", "x"]):
             done = run(*arguments)
