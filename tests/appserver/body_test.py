@@ -2,8 +2,8 @@
 
 import os
 import threading
-import time
 
+from server import wait_until
 from server_case import ServerCase
 
 MIB = 1 << 20
@@ -180,8 +180,7 @@ class BodyShortageTest(ServerCase):
     def test_a_body_that_finds_no_memory_in_time_is_refused(self):
         with self.server.client() as slow:
             slow.send(counted(bytes(4 * MIB))[:-1])
-            while self.server.worker(0)["upload_bytes_reserved"] == 0:
-                time.sleep(0.01)
+            wait_until(lambda: self.server.worker(0)["upload_bytes_reserved"] != 0, "it has its share")
             self.assert_refused(counted(bytes(3 * MIB)), 503)
             self.assert_refused(chunked(bytes(2 * MIB), MIB), 503)
             self.assertEqual(self.send(counted(bytes(100_000))).status, 200)

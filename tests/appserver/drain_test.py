@@ -4,15 +4,20 @@ import signal
 import socket
 import unittest
 
-from server import Server, process_exists, wait_until
+from server import Server, process_exists, stopped, wait_until
 
 
 class DrainTest(unittest.TestCase):
 
     def start(self, *options):
-        server = Server(*options).start()
+        server = Server("--drain-ms=60000", *options).start()
         self.addCleanup(server.__exit__)
         return server
+
+    def ask(self, client, server):
+        """A request that is in the first worker, which is stopped."""
+        client.send(b"GET / HTTP/1.1\r\nHost: t\r\n\r\n")
+        wait_until(lambda: server.worker(0)["in_flight"] == 1, "it is in flight")
 
     def assert_stopping(self, server):
         wait_until(lambda: any("stopping" in line for line in server.errors), "that it stops")
@@ -23,12 +28,12 @@ class DrainTest(unittest.TestCase):
             workers = server.workers()
             with server.client() as busy, server.client() as idle:
                 idle.request("GET /")
-                busy.send(b"GET /sleep/500 HTTP/1.1\r\nHost: t\r\n\r\n")
-                wait_until(lambda: server.worker(0)["in_flight"] == 1, "it is in flight")
-                server.process.send_signal(number)
-                self.assertTrue(idle.is_closed())
+                with stopped(workers[0]):
+                    self.ask(busy, server)
+                    server.process.send_signal(number)
+                    self.assertTrue(idle.is_closed())
                 response = busy.response()
-                self.assertEqual((response.status, response.body), (200, b"slept for 500 ms\n"))
+                self.assertEqual((response.status, response.body), (200, b"hello, world\n"))
                 self.assertEqual(response.headers["connection"], "close")
                 self.assertTrue(busy.is_closed())
             self.assertEqual(server.wait(), 0)
@@ -48,20 +53,20 @@ class DrainTest(unittest.TestCase):
 
     def test_nobody_connects_any_more(self):
         server = self.start()
+
+        def is_refused():
+            try:
+                socket.create_connection(("127.0.0.1", server.port)).close()
+                return False
+            except ConnectionError:
+                return True
+
         with server.client() as busy:
-            busy.send(b"GET /sleep/500 HTTP/1.1\r\nHost: t\r\n\r\n")
-            wait_until(lambda: server.worker(0)["in_flight"] == 1, "it is in flight")
-            server.process.terminate()
-            self.assert_stopping(server)
-
-            def is_refused():
-                try:
-                    socket.create_connection(("127.0.0.1", server.port)).close()
-                    return False
-                except ConnectionError:
-                    return True
-
-            wait_until(is_refused, "connections are refused")
+            with stopped(server.workers()[0]):
+                self.ask(busy, server)
+                server.process.terminate()
+                self.assert_stopping(server)
+                wait_until(is_refused, "connections are refused")
             self.assertEqual(busy.response().status, 200)
         self.assertEqual(server.wait(), 0)
 

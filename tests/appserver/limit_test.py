@@ -50,7 +50,7 @@ class TargetLimitTest(ServerCase):
 class StallTest(ServerCase):
     """Clients that stop. The times are short, but no honest client here needs longer."""
 
-    OPTIONS = ("--header-timeout-ms=400", "--idle-timeout-ms=900", "--body-stall-ms=400",
+    OPTIONS = ("--header-timeout-ms=400", "--idle-timeout-ms=2000", "--body-stall-ms=1000",
                "--write-stall-ms=700")
 
     @classmethod

@@ -21,6 +21,12 @@ def name_of(case):
     return suite.split(".")[-1] + "." + method.removeprefix("test_")
 
 
+def name_outside(text):
+    """Of what fails outside a case: "tearDownClass (module.Suite)"."""
+    suite = text.split(".")[-1].rstrip(")")
+    return f"{suite}.{'tear_down' if text.startswith('tearDown') else 'set_up'}"
+
+
 def cases_of(suite):
     for item in suite:
         yield from cases_of(item) if isinstance(item, unittest.TestSuite) else [item]
@@ -61,7 +67,7 @@ class Result(unittest.TestResult):
 
     def _row(self, test, failure, skipped=None):
         is_case = isinstance(test, unittest.TestCase)
-        name = name_of(test) if is_case else f"{str(test).split('.')[-1].rstrip(')')}.set_up"
+        name = name_of(test) if is_case else name_outside(str(test))
         if self.rows.get(name, (0, None))[1]:
             return  # its first failure stays
         seconds = time.monotonic() - self._began if is_case else 0.0

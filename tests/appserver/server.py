@@ -1,5 +1,6 @@
 """The server under test as a process, and a client that sends just the bytes that it is given."""
 
+import contextlib
 import json
 import os
 import pathlib
@@ -25,13 +26,31 @@ def wait_until(condition, what):
     raise AssertionError(f"did not happen within {WATCHDOG_S} s: {what() if callable(what) else what}")
 
 
+def state_of(pid):
+    """The letter of a process's state, as proc(5) has it; none if there is no such process."""
+    try:
+        return pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    except OSError:
+        return None
+
+
 def process_exists(pid):
     """Whether a process runs; one that nobody has waited for does not."""
+    return state_of(pid) not in {None, "Z", "X"}
+
+
+@contextlib.contextmanager
+def stopped(*pids):
+    """Meanwhile these processes do nothing: what they were asked stays unanswered for as long as a test wants."""
     try:
-        text = pathlib.Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return False
-    return text.rsplit(")", 1)[1].split()[0] not in "ZX"
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        wait_until(lambda: all(state_of(pid) == "T" for pid in pids), "that they stop")
+        yield
+    finally:
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
 
 
 class Response:
@@ -179,8 +198,11 @@ class Server:
 
     def children(self):
         """The pids of all its children."""
-        tasks = pathlib.Path(f"/proc/{self.process.pid}/task").iterdir()
-        return [int(pid) for task in tasks for pid in (task / "children").read_text().split()]
+        children = []
+        for task in pathlib.Path(f"/proc/{self.process.pid}/task").iterdir():
+            with contextlib.suppress(OSError):  # a thread that has ended meanwhile
+                children += map(int, (task / "children").read_text().split())
+        return children
 
     def fd_count(self):
         return len(os.listdir(f"/proc/{self.process.pid}/fd"))

@@ -128,9 +128,14 @@ class StartupTest(unittest.TestCase):
         self.assertEqual(server.wait(), 0)
         self.assertEqual(server.errors, [])
 
-    def test_a_signal_during_the_start_ends_it(self):
+    def start_that_takes_long(self):
         server = Server(self.script("#!/bin/sh\nexec sleep 1000\n"))
+        self.addCleanup(server.__exit__)
         wait_until(lambda: len(server.children()) == 2, "two workers that do not answer")
+        return server
+
+    def test_a_signal_during_the_start_ends_it(self):
+        server = self.start_that_takes_long()
         children = server.children()
         self.assertEqual(server.stop(signal.SIGTERM), 0)
         self.assertFalse(any(process_exists(pid) for pid in children))

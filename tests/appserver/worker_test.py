@@ -1,5 +1,6 @@
 """Workers that die, stop, or do not come back."""
 
+import concurrent.futures
 import os
 import pathlib
 import shutil
@@ -9,7 +10,7 @@ import threading
 import time
 import unittest
 
-from server import WORKER, Server, process_exists, wait_until
+from server import WORKER, Server, process_exists, stopped, wait_until
 from server_case import ServerCase
 
 
@@ -20,7 +21,6 @@ def get(path):
 class WorkerDeathTest(ServerCase):
 
     KILLS = True
-    OPTIONS = ("--request-timeout-ms=1500",)
 
     def setUp(self):
         self.server.at_rest()
@@ -28,14 +28,26 @@ class WorkerDeathTest(ServerCase):
     def in_flight(self):
         return [worker["in_flight"] for worker in self.server.stats()["workers"]]
 
+    def kill_first(self):
+        """Kills the first worker. Gives what is true when it has been found dead."""
+        starts = self.server.worker(0)["starts"]
+        os.kill(self.server.workers()[0], signal.SIGKILL)
+
+        def is_found_dead():
+            worker = self.server.worker(0)
+            return not worker["up"] or worker["starts"] > starts
+
+        return is_found_dead
+
     def test_only_the_requests_of_a_dead_worker_are_lost(self):
         lost_before = self.server.stats()["lost_requests"]
         pids = self.server.workers()
         clients = [self.server.client() for _ in range(8)]
-        for client in clients:
-            client.send(get("/sleep/700"))
-        wait_until(lambda: self.in_flight() == [4, 4], "four requests in each")
-        os.kill(pids[0], signal.SIGKILL)
+        with stopped(*pids):
+            for client in clients:
+                client.send(get("/"))
+            wait_until(lambda: self.in_flight() == [4, 4], "four requests in each")
+            os.kill(pids[0], signal.SIGKILL)
         answers = [client.response().status for client in clients]
         self.assertEqual(sorted(answers), [200] * 4 + [502] * 4)
         for client in clients:  # every connection goes on
@@ -61,9 +73,7 @@ class WorkerDeathTest(ServerCase):
             client.send(b"POST /echo HTTP/1.1\r\nHost: t\r\nContent-Length: 5000000\r\n\r\n")
             client.send(bytes(2_500_000))
             wait_until(lambda: self.in_flight() == [1, 0], "one request in flight")
-            os.kill(self.server.workers()[0], signal.SIGKILL)
-            wait_until(lambda: self.server.worker(0)["up"] is False or
-                       self.server.worker(0)["starts"] > 1, "its death")
+            wait_until(self.kill_first(), "its death")
             client.send(bytes(2_500_000))
             self.assertEqual(client.response().status, 502)
 
@@ -72,23 +82,24 @@ class WorkerDeathTest(ServerCase):
             client.send(get("/bytes/30000000"))
             wait_until(lambda: self.server.worker(0)["port"]["bytes_received"] > 30_000_000,
                        "the answer in the router")
-            os.kill(self.server.workers()[0], signal.SIGKILL)
-            wait_until(lambda: self.server.worker(0)["starts"] > 1, "a new worker")
+            wait_until(self.kill_first(), "its death")
             body = client.response().body
             self.assertEqual(len(body), 30_000_000)
             self.assertEqual(body[-1000:], bytes(i % 251 for i in range(29_999_000, 30_000_000)))
 
+
+class HungWorkerTest(ServerCase):
+
+    OPTIONS = ("--request-timeout-ms=4000",)
+
     def test_a_worker_that_hangs_costs_only_its_requests(self):
-        pid = self.server.workers()[0]
-        os.kill(pid, signal.SIGSTOP)
-        try:
-            with self.server.client() as stuck, self.server.client() as other:
-                stuck.send(get("/"))
-                for _ in range(20):
-                    self.assertEqual(other.request("GET /").status, 200)
-                self.assertEqual(stuck.response().status, 504)
-        finally:
-            os.kill(pid, signal.SIGCONT)
+        with (self.server.client() as stuck, self.server.client() as other,
+              stopped(self.server.workers()[0])):
+            stuck.send(get("/"))
+            wait_until(lambda: self.server.worker(0)["in_flight"] == 1, "it is in flight")
+            for _ in range(20):
+                self.assertEqual(other.request("GET /").status, 200)
+            self.assertEqual(stuck.response().status, 504)
 
 
 class DeathStormTest(ServerCase):
@@ -97,26 +108,27 @@ class DeathStormTest(ServerCase):
 
     def test_a_storm_of_deaths_leaks_nothing(self):
         stop = threading.Event()
-        statuses = set()
 
         def load(path):
+            statuses = set()
             with self.server.client() as client:
                 while not stop.is_set():
                     client.send(get(path))
                     statuses.add(client.response().status)
+            return statuses
 
-        loads = [threading.Thread(target=load, args=(path,))
-                 for path in ["/", "/bytes/300000", "/sleep/5", "/bytes/3000"]]
-        for thread in loads:
-            thread.start()
-        for round_number in range(6):
-            starts = self.server.worker(round_number % 2)["starts"]
-            os.kill(self.server.workers()[round_number % 2], signal.SIGKILL)
-            wait_until(lambda: self.is_up_again(round_number % 2, starts), "a new worker")
-        stop.set()
-        for thread in loads:
-            thread.join()
-        self.assertLessEqual(statuses, {200, 502, 503})
+        paths = ["/", "/bytes/300000", "/sleep/5", "/bytes/3000"]
+        with concurrent.futures.ThreadPoolExecutor(len(paths)) as pool:
+            loads = [pool.submit(load, path) for path in paths]
+            try:
+                for round_number in range(6):
+                    starts = self.server.worker(round_number % 2)["starts"]
+                    os.kill(self.server.workers()[round_number % 2], signal.SIGKILL)
+                    wait_until(lambda: self.is_up_again(round_number % 2, starts), "a new worker")
+            finally:
+                stop.set()
+        for path, one in zip(paths, loads):
+            self.assertLessEqual(one.result(), {200, 502, 503}, path)
 
     def is_up_again(self, index, starts_before):
         worker = self.server.worker(index)
@@ -177,7 +189,7 @@ class BrokenWorkerTest(unittest.TestCase):
                 self.assertEqual(client.request("GET /").status, 200)
 
     def test_a_request_waits_for_a_worker_that_comes_back(self):
-        with Server("--workers=1") as server, server.client() as client:
+        with Server("--workers=1", "--worker-wait-ms=30000") as server, server.client() as client:
             os.kill(server.workers()[0], signal.SIGKILL)
             wait_until(lambda: server.worker(0)["starts"] > 1 or
                        not server.worker(0)["up"], "its death")
