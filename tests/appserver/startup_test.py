@@ -139,3 +139,9 @@ class StartupTest(unittest.TestCase):
         children = server.children()
         self.assertEqual(server.stop(signal.SIGTERM), 0)
         self.assertFalse(any(process_exists(pid) for pid in children))
+
+    def test_what_the_start_waits_for_is_told(self):
+        server = self.start_that_takes_long()
+        server.process.send_signal(signal.SIGUSR1)
+        wait_until(lambda: any("Supervisor::start" in line for line in server.errors), "that it tells")
+        self.assertEqual(server.stop(), 0)

@@ -3,6 +3,8 @@
 import concurrent.futures
 import os
 import pathlib
+import re
+import resource
 import shutil
 import signal
 import tempfile
@@ -200,3 +202,48 @@ class BrokenWorkerTest(unittest.TestCase):
             workers = server.workers()
             server.stop(signal.SIGKILL)
             wait_until(lambda: not any(process_exists(pid) for pid in workers), "no orphans")
+
+
+def leave_memory_for(pid, more_bytes):
+    """Limits what a process may map to what it has, and so much more."""
+    status = pathlib.Path(f"/proc/{pid}/status").read_text()
+    mapped_bytes = int(re.search(r"VmSize:\s+(\d+) kB", status)[1]) * 1024
+    resource.prlimit(pid, resource.RLIMIT_AS, (mapped_bytes + more_bytes, resource.RLIM_INFINITY))
+
+
+class MemoryShortageTest(unittest.TestCase):
+    """A body that finds no memory on the heap, where it lies without shared memory, costs its own request alone."""
+
+    BYTES = 48 << 20
+    LEFT = 24 << 20
+
+    def setUp(self):
+        self.server = Server("--socket-only", "--workers=1").start()
+        self.addCleanup(self.server.__exit__)
+
+    def assert_serves(self, other):
+        """A connection that was there before, and a new one."""
+        self.assertEqual(other.request("GET /").status, 200)
+        with self.server.client() as client:
+            self.assertEqual(client.request("GET /bytes/100000").status, 200)
+
+    def test_in_the_router(self):
+        with self.server.client() as client, self.server.client() as other:
+            other.request("GET /")
+            leave_memory_for(self.server.process.pid, self.LEFT)
+            head = f"POST /echo HTTP/1.1\r\nHost: t\r\nContent-Length: {self.BYTES}\r\n\r\n"
+            with self.assertRaises((ConnectionError, EOFError)):
+                client.send(head.encode() + bytes(self.BYTES))
+                client.response()
+            self.assert_serves(other)
+        self.assertEqual(self.server.stop(), 0)
+        self.assertTrue(any("a connection was closed" in line for line in self.server.errors))
+
+    def test_in_a_worker(self):
+        with self.server.client() as client, self.server.client() as other:
+            other.request("GET /")
+            leave_memory_for(self.server.workers()[0], self.LEFT)
+            self.assertEqual(client.request(f"GET /bytes/{self.BYTES}").status, 500)
+            self.assert_serves(other)
+            self.assertEqual(self.server.worker(0)["starts"], 1)
+        self.assertEqual(self.server.stop(), 0)

@@ -35,7 +35,11 @@ HttpConnection::HttpConnection(UniqueFd socket, ServerState& state)
       state_(state),
       receiver_(socket_.get(), state.options, state.draining),
       input_(state.options.header_bytes_max),
-      writer_(socket_.get(), state.options.write_stall_ms) {}
+      writer_(socket_.get(), state.options.write_stall_ms) {
+  state_.connections.insert(this);
+}
+
+HttpConnection::~HttpConnection() { state_.connections.erase(this); }
 
 void HttpConnection::end_if_idle() noexcept {
   if (receiver_.is_idle()) sys::shutdown(socket_.get(), SHUT_RD);  // its recv sees the end

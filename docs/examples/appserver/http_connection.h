@@ -24,6 +24,7 @@ namespace appserver {
 class HttpConnection {
  public:
   HttpConnection(wharf::runtime::UniqueFd socket, ServerState& state);
+  ~HttpConnection();
   HttpConnection(const HttpConnection&) = delete;
   HttpConnection& operator=(const HttpConnection&) = delete;
 

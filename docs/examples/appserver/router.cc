@@ -3,10 +3,12 @@
 #include <chrono>
 #include <csignal>
 #include <cstdio>
+#include <exception>
 #include <string>
 #include <utility>
 
 #include "wharf/coro/when_any.h"
+#include "wharf/docs/examples/appserver/http_connection.h"
 #include "wharf/runtime/dump_on_signal.h"
 #include "wharf/runtime/reactor.h"
 #include "wharf/runtime/timeout.h"
@@ -41,6 +43,18 @@ Task<Status> Router::run() {
   StatusOr<std::unique_ptr<SignalSet>> signals = SignalSet::create({SIGTERM, SIGINT});
   if (!signals.ok()) co_return signals.status();
   signals_ = std::move(*signals);
+  StatusOr<std::unique_ptr<SignalSet>> asked = SignalSet::create({SIGUSR1});
+  if (!asked.ok()) co_return asked.status();
+
+  wharf::coro::Scope watching;
+  watching.spawn(wharf::runtime::dump_on_signal(*std::move(asked)));
+  Status served = co_await serve_until_stopped();
+  watching.cancel();
+  co_await watching.join();
+  co_return served;
+}
+
+Task<Status> Router::serve_until_stopped() {
   // Before the workers: if the port is taken there is no need for them. Who connects now waits
   // until they are up.
   StatusOr<std::unique_ptr<TcpListener>> listener =
@@ -74,14 +88,9 @@ Task<void> Router::serve() {
   std::printf("appserver: listening on http://%s%s%s:%u/, workers: %u\n", v6 ? "[" : "",
               options_.host.c_str(), v6 ? "]" : "", listener_->port(), options_.workers);
   std::fflush(stdout);
-  wharf::coro::Scope watching;
-  StatusOr<std::unique_ptr<SignalSet>> asked = SignalSet::create({SIGUSR1});
-  if (asked.ok()) watching.spawn(wharf::runtime::dump_on_signal(*std::move(asked)));
   StatusOr<int> signal = co_await signals_->next();
   static_cast<void>(signal);
   co_await drain(&connections);
-  watching.cancel();
-  co_await watching.join();
 }
 
 Task<void> Router::drain(wharf::coro::Scope* connections) {
@@ -89,7 +98,7 @@ Task<void> Router::drain(wharf::coro::Scope* connections) {
   state_.draining = true;
   listener_->close();
   connection_ended_.set();
-  for (HttpConnection* connection : connections_) connection->end_if_idle();
+  for (HttpConnection* connection : state_.connections) connection->end_if_idle();
   Status ended = co_await wharf::runtime::with_timeout(std::chrono::milliseconds(options_.drain_ms),
                                                        join(connections));
   if (!ended.ok()) {
@@ -106,9 +115,7 @@ Task<void> Router::accept_connections(wharf::coro::Scope* connections) {
     }
     StatusOr<UniqueFd> socket = co_await listener_->accept();
     if (socket.ok()) {
-      ++state_.open_connections;
-      ++state_.counters.connections;
-      connections->spawn(&Router::serve_connection, this, std::move(*socket));
+      begin_connection(connections, std::move(*socket));
       continue;
     }
     if (socket.status().code() == StatusCode::kCancelled) break;
@@ -118,12 +125,24 @@ Task<void> Router::accept_connections(wharf::coro::Scope* connections) {
   }
 }
 
+// An exception (no memory is left, say) ends the connection that it comes from, and no other: what left a task of the
+// scope would stop all of them.
+void Router::begin_connection(wharf::coro::Scope* connections, UniqueFd socket) {
+  try {
+    connections->spawn(&Router::serve_connection, this, std::move(socket));
+    ++state_.open_connections;
+    ++state_.counters.connections;
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "appserver: a connection was closed: %s\n", error.what());
+  }
+}
+
 Task<void> Router::serve_connection(UniqueFd socket) {
-  {
+  try {
     HttpConnection connection(std::move(socket), state_);
-    connections_.insert(&connection);
     co_await connection.serve();
-    connections_.erase(&connection);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "appserver: a connection was closed: %s\n", error.what());
   }
   --state_.open_connections;
   connection_ended_.set();

@@ -5,13 +5,11 @@
 #pragma once
 
 #include <memory>
-#include <unordered_set>
 
 #include "wharf/coro/event.h"
 #include "wharf/coro/scope.h"
 #include "wharf/coro/task.h"
 #include "wharf/docs/examples/appserver/dispatch.h"
-#include "wharf/docs/examples/appserver/http_connection.h"
 #include "wharf/docs/examples/appserver/options.h"
 #include "wharf/docs/examples/appserver/server_state.h"
 #include "wharf/runtime/base/status.h"
@@ -31,9 +29,11 @@ class Router {
   wharf::coro::Task<wharf::Status> run();
 
  private:
+  wharf::coro::Task<wharf::Status> serve_until_stopped();
   wharf::coro::Task<wharf::Status> start_workers();
   wharf::coro::Task<void> serve();
   wharf::coro::Task<void> accept_connections(wharf::coro::Scope* connections);
+  void begin_connection(wharf::coro::Scope* connections, wharf::runtime::UniqueFd socket);
   wharf::coro::Task<void> serve_connection(wharf::runtime::UniqueFd socket);
   wharf::coro::Task<void> drain(wharf::coro::Scope* connections);
 
@@ -42,7 +42,6 @@ class Router {
   ServerState state_;
   std::unique_ptr<wharf::runtime::SignalSet> signals_;
   std::unique_ptr<wharf::runtime::TcpListener> listener_;
-  std::unordered_set<HttpConnection*> connections_;
   wharf::coro::Event connection_ended_;  // set for a moment
 };
 

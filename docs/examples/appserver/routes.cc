@@ -4,8 +4,10 @@
 #include <array>
 #include <charconv>
 #include <chrono>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <exception>
 #include <iterator>
 #include <optional>
 #include <utility>
@@ -162,8 +164,13 @@ Task<Answer> answer_request(RouteContext* context, Request request) {
     co_return answer;
   }
   request.path.remove_prefix(route->path.size());
-  Answer answer = co_await route->handler(context, request);
-  co_return answer;
+  try {
+    Answer answer = co_await route->handler(context, request);
+    co_return answer;
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "appserver_worker: %s\n", error.what());
+  }
+  co_return text_answer(500, "the page's handler has failed\n");
 }
 
 }  // namespace appserver

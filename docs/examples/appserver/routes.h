@@ -50,6 +50,7 @@ struct Answer {
   std::uint64_t content_bytes = 0;  // to a HEAD, if the body was not made
 };
 
+// What a handler throws is answered with 500, and told on stderr.
 wharf::coro::Task<Answer> answer_request(RouteContext* context, Request request);
 
 }  // namespace appserver

@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cstdint>
+#include <unordered_set>
 
 #include "wharf/docs/examples/appserver/options.h"
 #include "wharf/docs/examples/appserver/response_head.h"
@@ -12,6 +13,7 @@
 namespace appserver {
 
 class Dispatch;
+class HttpConnection;
 
 struct ServerCounters {
   std::uint64_t connections = 0;             // accepted, ever
@@ -25,6 +27,7 @@ struct ServerState {
   std::int64_t started_ns = 0;
   ServerCounters counters;
   std::uint64_t open_connections = 0;
+  std::unordered_set<HttpConnection*> connections;  // those that live; each puts itself here
   HttpDate date;
   bool draining = false;  // connections end with the request in hand
 };

@@ -2,7 +2,9 @@
 
 #include <fcntl.h>
 
+#include <cstdio>
 #include <cstring>
+#include <exception>
 #include <memory>
 #include <utility>
 
@@ -50,15 +52,20 @@ Task<Status> Worker::serve(wharf::runtime::UniqueFd link) {
   co_return wharf::Status();
 }
 
+// What leaves a task of the scope would stop all of them; a request that is dropped answers itself with an error.
 Task<void> Worker::handle(Message request, [[maybe_unused]] Budget::Share slot) {
   const std::uint32_t type = request.type();
-  if (type == kHttp) {
-    co_await handle_http(&request);
-  } else if (type == kCounters) {
-    co_await report_counters(&request);
-  } else {
-    Status sent = co_await request.reply_error(absl::UnimplementedError("no such message type"));
-    static_cast<void>(sent);
+  try {
+    if (type == kHttp) {
+      co_await handle_http(&request);
+    } else if (type == kCounters) {
+      co_await report_counters(&request);
+    } else {
+      Status sent = co_await request.reply_error(absl::UnimplementedError("no such message type"));
+      static_cast<void>(sent);
+    }
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "appserver_worker: a request was dropped: %s\n", error.what());
   }
 }
 
