@@ -105,7 +105,12 @@ void ListeningSocket::close() noexcept {
   // While the socket is open its file cannot become another's.
   struct stat now;
   if (path_.has_value() && sys::lstat(name_.path(), &now) == 0 && same_file(*path_, now)) sys::unlink(name_.path());
-  if (socket_) sys::shutdown(socket_.get(), SHUT_RDWR);
+  // After it accept does not wait. Who is in the backlog is told now, and not when the last visitor lets go of this.
+  if (!socket_ || sys::shutdown(socket_.get(), SHUT_RDWR) != 0) return;
+  for (int waiting = 0; waiting >= 0;) {
+    waiting = sys::accept(socket_.get(), SOCK_CLOEXEC);
+    if (waiting >= 0) sys::close(waiting);
+  }
 }
 
 }  // namespace wharf::ipc::detail

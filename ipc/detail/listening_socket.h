@@ -31,7 +31,8 @@ class ListeningSocket {
 
   int fd() const noexcept { return socket_.get(); }
   bool is_open() const noexcept { return open_; }
-  // Nobody can connect any more, and whoever waits in accept is told. The descriptor stays until the object goes.
+  // Nobody can connect any more; whoever waits in accept, or in the backlog, is told. The descriptor stays until the
+  // object goes.
   void close() noexcept;
 
  private:

@@ -14,6 +14,8 @@
 #include "wharf/coro/scope.h"
 #include "wharf/coro/when_all.h"
 #include "wharf/ipc/connector.h"
+#include "wharf/ipc/detail/socket_name.h"
+#include "wharf/runtime/io.h"
 #include "wharf/tests/ipc/port_test.h"
 #include "wharf/tests/ipc/supervisor_watch.h"
 
@@ -208,6 +210,37 @@ TEST_F(PortListenerTest, WhoeverWaitsInAcceptGoesOnWhenItIsClosed) {
     run(close_while_they_wait(name, false));
     run(close_while_they_wait(name, true));
   }
+}
+
+// Somebody has connected, and was not accepted; a visitor keeps the socket open.
+coro::Task<void> close_with_a_backlog(std::string name) {
+  auto listener = ipc::PortListener::listen(name);
+  CO_ASSERT_OK(listener.status());
+  auto parsed = ipc::detail::SocketName::parse(name);
+  CO_ASSERT_OK(parsed.status());
+  const auto connected = [&parsed]() -> runtime::UniqueFd {
+    runtime::UniqueFd client(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
+    EXPECT_EQ(::connect(client.get(), parsed->address(), parsed->address_bytes()), 0);
+    return client;
+  };
+  const runtime::UniqueFd first = connected();
+  auto visitor = co_await (*listener)->accept();
+  CO_ASSERT_OK(visitor.status());
+  const runtime::UniqueFd second = connected();
+  const runtime::UniqueFd third = connected();
+
+  (*listener)->close();
+
+  for (const runtime::UniqueFd* waiting : {&second, &third}) {
+    auto ended = co_await runtime::poll(waiting->get(), POLLRDHUP);
+    EXPECT_OK(ended.status());
+  }
+  pollfd admitted{first.get(), POLLRDHUP, 0};
+  EXPECT_EQ(::poll(&admitted, 1, 0), 0) << "who was let in may open the port still";
+}
+
+TEST_F(PortListenerTest, WhoeverIsInTheBacklogLearnsThatItIsClosed) {
+  for (const std::string& name : names_in(folder_)) run(close_with_a_backlog(name));
 }
 
 coro::Task<void> stop_accepting(std::string name) {
