@@ -84,7 +84,10 @@ Status ListeningSocket::bind(mode_t mode) {
   }
   if (result == -EADDRINUSE) return taken(name_, "a server is running there: stop it, or choose another name");
   if (result < 0) return runtime::errno_status(-result, operation_on(name_), bind_remedy(-result));
-  return name_.is_abstract() ? absl::OkStatus() : claim_path(mode);
+  if (name_.is_abstract()) return absl::OkStatus();
+  Status claimed = claim_path(mode);
+  if (!claimed.ok() && !path_.has_value()) sys::unlink(name_.path());  // close() would not know it
+  return claimed;
 }
 
 // Remembers which file the path is, and gives it what the umask took from its mode.

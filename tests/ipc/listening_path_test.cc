@@ -166,10 +166,10 @@ void leave_a_dead_path(const std::string& path) {
 }
 
 // Whatever fails, nothing is left: no descriptor (run() looks), and no path.
-coro::Task<void> listen_with_failures(std::string path) {
+coro::Task<void> listen_with_failures(std::string path, bool replaces) {
   bool fired = true;
   for (std::uint64_t nth = 1; fired; ++nth) {
-    leave_a_dead_path(path);
+    if (replaces) leave_a_dead_path(path);
     StatusOr<std::unique_ptr<PortListener>> listener = absl::UnknownError("");
     {
       const sys::FailureInjection failure(nth, EIO);
@@ -179,13 +179,16 @@ coro::Task<void> listen_with_failures(std::string path) {
     EXPECT_TRUE(listener.ok() || has(listener.status(), path)) << listener.status();
     EXPECT_TRUE(fired || listener.ok());
     if (listener.ok()) listener->reset();
+    EXPECT_TRUE(replaces || !exists(path)) << nth;
     CO_ASSERT_TRUE(nth < 50);
     std::filesystem::remove(path);
   }
   co_await next_turn();
 }
 
-TEST_F(ListeningPathTest, ListenFailsCleanlyWhicheverSystemCallFails) { run(listen_with_failures(path_)); }
+TEST_F(ListeningPathTest, ListenFailsCleanlyWhicheverSystemCallFails) {
+  for (const bool replaces : {true, false}) run(listen_with_failures(path_, replaces));
+}
 
 }  // namespace
 }  // namespace wharf::test
