@@ -5,6 +5,7 @@
 #include <csignal>
 #include <string>
 
+#include "wharf/coro/shield.h"
 #include "wharf/coro/when_any.h"
 #include "wharf/ipc/inherited_link.h"
 #include "wharf/runtime/base/check.h"
@@ -43,6 +44,7 @@ std::string with_context(const std::string& context, const Status& status) {
 
 Supervisor::Supervisor(WorkerOptions options) : options_(std::move(options)), workers_(options_.count) {
   for (std::size_t i = 0; i < workers_.size(); ++i) workers_[i].index = i;
+  start_ended_.set();
 }
 
 Supervisor::~Supervisor() { WHARF_CHECK(scope_ == nullptr, "a Supervisor was destroyed before stop()"); }
@@ -51,18 +53,31 @@ coro::Task<Status> Supervisor::start() {
   WHARF_CHECK(scope_ == nullptr, "a Supervisor was started twice");
   if (workers_.empty()) co_return absl::InvalidArgumentError("supervisor: at least one worker is wanted");
   scope_ = std::make_unique<coro::Scope>();
+  start_ended_.reset();
   for (Worker& worker : workers_) scope_->spawn(keep(worker));
   const bool settled = co_await settled_.wait();
   if (settled && first_failure_.ok()) {
     started_ = true;
+    start_ended_.set();
     co_return absl::OkStatus();
   }
-  co_await stop();
+  co_await join_all();
+  start_ended_.set();
   if (!settled) co_return absl::CancelledError("supervisor: the task was stopped");
   co_return first_failure_;
 }
 
 coro::Task<void> Supervisor::stop() {
+  if (scope_ == nullptr) co_return;
+  if (!start_ended_.is_set()) {
+    if (first_failure_.ok()) first_failure_ = absl::CancelledError("supervisor: stopped before every worker was up");
+    settled_.set();
+    co_await coro::shield(until_set(start_ended_));
+  }
+  co_await join_all();
+}
+
+coro::Task<void> Supervisor::join_all() {
   if (scope_ == nullptr) co_return;
   stop_requested_.set();
   co_await scope_->join();

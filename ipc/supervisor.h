@@ -86,15 +86,20 @@ class Supervisor {
   // Starts every worker; done when each is up. From then on they are restarted until stop().
   //
   // Errors: the first worker that could not be started: all are stopped again. The message names the program.
+  //         Cancelled: another task has called stop() meanwhile
   // Cancel: honoured: as an error.
   coro::Task<Status> start();
 
-  // Closes the ports, gives the workers drain_ms to end, kills the rest, and joins everything.
+  // Closes the ports, gives the workers drain_ms to end, kills the rest, and joins everything; a start() that is under
+  // way ends, too. One task at a time.
+  //
+  // Cancel: cuts drain_ms short; everything is joined all the same.
   coro::Task<void> stop();
 
   std::span<Worker> workers() noexcept { return workers_; }
 
  private:
+  coro::Task<void> join_all();
   coro::Task<void> keep(Worker& worker);
   coro::Task<std::string> run_once(Worker& worker);
   coro::Task<std::string> end_process(runtime::Process& process, std::int64_t grace_ms);
@@ -112,6 +117,7 @@ class Supervisor {
   std::unique_ptr<coro::Scope> scope_;  // lives from start() to stop()
   coro::Event settled_;                 // every worker was up at once, or one has failed to come up
   coro::Event stop_requested_;
+  coro::Event start_ended_;             // set but while start() is under way
   Status first_failure_;
   bool started_ = false;
 };

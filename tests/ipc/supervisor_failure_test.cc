@@ -209,7 +209,8 @@ TEST_F(SupervisorFailureTest, WhatAWorkerSaidBeforeItsEndArrives) {
   }
 }
 
-coro::Task<void> stop_the_start(ipc::WorkerOptions options) {
+// With a stop of the task that starts, or by stop() from another task.
+coro::Task<void> stop_the_start(ipc::WorkerOptions options, bool by_stop) {
   ipc::Supervisor supervisor(options);
   Status started;
   coro::Scope scope;
@@ -219,7 +220,12 @@ coro::Task<void> stop_the_start(ipc::WorkerOptions options) {
   while (supervisor.workers()[0].pid == 0) co_await next_turn();
   const pid_t pid = supervisor.workers()[0].pid;
 
-  scope.cancel();
+  if (by_stop) {
+    co_await supervisor.stop();
+    EXPECT_FALSE(is_running(pid));
+  } else {
+    scope.cancel();
+  }
   co_await scope.join();
 
   EXPECT_EQ(started.code(), StatusCode::kCancelled);
@@ -231,7 +237,7 @@ TEST_F(SupervisorFailureTest, AStartThatIsStoppedLeavesNothingBehind) {
   options.arguments = {"sleep", "100000"};
   options.port.handshake_timeout_ms = 3'600'000;
 
-  run(stop_the_start(options));
+  for (const bool by_stop : {false, true}) run(stop_the_start(options, by_stop));
 }
 
 }  // namespace
