@@ -179,7 +179,9 @@ Status Message::as_error() const {
   const auto code = static_cast<StatusCode>(type_);
   // The peer chose the code: one that it cannot mean is its fault, not ours.
   const bool known = code > StatusCode::kOk && code <= StatusCode::kUnauthenticated;
-  return runtime::make_status(known ? code : StatusCode::kUnknown, to_string());
+  std::string text(std::min(size_bytes(), detail::kErrorTextBytesMax), '\0');
+  copy_out(std::as_writable_bytes(std::span(text)));
+  return runtime::make_status(known ? code : StatusCode::kUnknown, text);
 }
 
 namespace detail {

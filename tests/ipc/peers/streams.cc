@@ -96,6 +96,18 @@ WHARF_RAW_PEER(break_streams) {
     WANT_OK(shaken);
     peer.cue();
     WANT(peer.wait_until_cued());
+    if (peer.argument() == kLongError) {
+      shm::RecordHeader error{};
+      error.kind = shm::RecordKind::kMessage;
+      error.flags = shm::kFlagReply | shm::kFlagError;
+      error.inline_bytes = 1000;
+      error.type = static_cast<std::uint32_t>(StatusCode::kNotFound);
+      error.stream = (std::uint64_t{1} << 32) + 1;
+      link.write_record(error, std::string(1000, 'x'), shm::record_cells(0, 1000));
+      link.publish();
+      link.wait_for_end();
+      co_return absl::OkStatus();
+    }
     const bool replies = peer.argument() == kTooManyReplies;
     shm::RecordHeader record{};
     record.kind = shm::RecordKind::kMessage;

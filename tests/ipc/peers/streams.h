@@ -14,7 +14,7 @@ enum StreamRequest : std::uint32_t {
 };
 
 // What `break_streams` does wrong, by its argument.
-enum StreamLie : std::uint64_t { kTooManyParts, kOpenTwice, kTooManyReplies };
+enum StreamLie : std::uint64_t { kTooManyParts, kOpenTwice, kTooManyReplies, kLongError };
 
 struct Seen {
   std::uint64_t requests = 0;        // but for kTellSeen

@@ -226,6 +226,24 @@ coro::Task<void> meet_a_liar(StreamLie lie) {
   co_await liar.join();
 }
 
+// Whatever the peer says, the text of a status stays short.
+coro::Task<void> hear_a_long_error() {
+  PeerSetup setup = peer_setup("break_streams");
+  setup.argument = kLongError;
+  PeerProcess peer(setup);
+  auto port = co_await peer.open(setup.port);
+  CO_ASSERT_TRUE(port != nullptr);
+  peer.cue();
+
+  auto reply = co_await port->call(ipc::Message("?"));
+
+  EXPECT_EQ(reply.status(), absl::NotFoundError(std::string(512, 'x')));
+  port.reset();
+  co_await peer.join();
+}
+
+TEST_F(LaneRowTest, TheTextOfAnErrorIsCutWhateverThePeerSays) { run(hear_a_long_error()); }
+
 TEST_F(LaneRowTest, U1_MorePartsThanTheWindowEndTheLink) { run(meet_a_liar(kTooManyParts)); }
 TEST_F(LaneRowTest, U1_AStreamThatIsOpenedTwiceEndsTheLink) { run(meet_a_liar(kOpenTwice)); }
 TEST_F(LaneRowTest, U1_MoreRepliesThanTheWindowEndTheLink) { run(meet_a_liar(kTooManyReplies)); }
