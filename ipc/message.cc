@@ -43,7 +43,8 @@ bool Message::stable() const noexcept {
 void Message::make_stable() {
   if (stable()) return;
   detail::SmallBytes copy(size_bytes());
-  copy_out(copy.writable());
+  const std::size_t done = copy_out(copy.writable());
+  std::memset(copy.writable().data() + done, 0, copy.writable().size() - done);
   pieces_.clear();
   head_ = std::move(copy);
 }
@@ -67,6 +68,7 @@ std::size_t Message::copy_out(std::span<std::byte> target) const noexcept {
   std::size_t done = 0;
   for (std::size_t i = 0; i < part_count() && done < target.size(); ++i) {
     const std::span<const std::byte> source = view(i);
+    if (source.size() != part_bytes(i)) break;  // a file that cannot be mapped
     const std::size_t count = std::min(source.size(), target.size() - done);
     if (count != 0) std::memcpy(target.data() + done, source.data(), count);
     done += count;

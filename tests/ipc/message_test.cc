@@ -2,13 +2,17 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
+#include <cerrno>
 #include <cstddef>
 #include <span>
 #include <string>
 #include <string_view>
 #include <utility>
 
+#include "wharf/ipc/detail/message_copy.h"
+#include "wharf/runtime/base/sys.h"
 #include "wharf/tests/ipc/descriptors.h"
 #include "wharf/tests/ipc/lane_pair.h"
 #include "wharf/tests/ipc/peer_setup.h"
@@ -82,6 +86,39 @@ TEST(MessageTest, CopiesOutAsMuchAsThereIsRoomFor) {
     EXPECT_EQ(copied, std::min<std::size_t>(room, 7));
     EXPECT_EQ(target, std::string("one two...").substr(0, room));
   }
+}
+
+// There is no room for the mapping of a file among the parts: what is behind it is not taken for what is in it.
+TEST(MessageTest, WhatCannotBeMappedIsZerosInACopyOfTheWhole) {
+  namespace sys = runtime::sys;
+  constexpr std::size_t kFileBytes = 8192;
+  const auto with_a_file = [] {
+    auto file = PayloadFile::create(kFileBytes);
+    EXPECT_TRUE(file.ok()) << file.status();
+    std::ranges::fill(file->bytes(), std::byte{'f'});
+    Message message("before");
+    message.append(*std::move(file)).append("behind");
+    return message;
+  };
+  const std::string expected = "before" + std::string(kFileBytes + 6, '\0');
+  const Message message = with_a_file();
+  std::string target(expected.size(), '.');
+  {
+    const sys::FailureInjection failure(1, ENOMEM, sys::Call::kMmap);
+    EXPECT_EQ(message.copy_out(std::as_writable_bytes(std::span(target))), 6u);
+  }
+  {
+    const sys::FailureInjection failure(1, ENOMEM, sys::Call::kMmap);
+    EXPECT_TRUE(message.to_string() == expected);
+  }
+  {
+    detail::SmallBytes dirty(expected.size());  // the copy may get this memory
+    std::ranges::fill(dirty.writable(), std::byte{'!'});
+  }
+  Message original = with_a_file();
+  const sys::FailureInjection failure(1, ENOMEM, sys::Call::kMmap);
+  detail::MessageCopy copy(std::move(original));
+  EXPECT_TRUE(copy.to_message().to_string() == expected);
 }
 
 TEST(MessageTest, OwnsItsDescriptorsUntilTheyAreTaken) {
