@@ -3,11 +3,22 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 
+#include <limits>
 #include <utility>
 
 #include "wharf/runtime/detail/socket_address.h"
 
 namespace wharf::runtime {
+namespace {
+
+using namespace std::chrono_literals;
+
+// The kernel's.
+constexpr std::chrono::seconds kKeepaliveMax(32'767);
+constexpr int kProbeCountMax = 127;
+constexpr std::chrono::milliseconds kUserTimeoutMax(std::numeric_limits<int>::max());
+
+}  // namespace
 
 coro::Task<StatusOr<TcpStream>> TcpStream::connect(Address address, TcpConnectOptions options) {
   if (!address.is_ip()) {
@@ -31,6 +42,10 @@ Status TcpStream::set_no_delay(bool on) noexcept {
 }
 
 Status TcpStream::set_keepalive(std::chrono::seconds idle, int probe_count) noexcept {
+  if (idle < 1s || idle > kKeepaliveMax || probe_count < 1 || probe_count > kProbeCountMax) {
+    return make_status(StatusCode::kInvalidArgument,
+                       "set_keepalive: 1 to 32767 seconds, and 1 to 127 probes");
+  }
   const auto seconds = static_cast<int>(idle.count());
   Status set = set_option(IPPROTO_TCP, TCP_KEEPIDLE, seconds, "set_keepalive");
   if (set.ok()) set = set_option(IPPROTO_TCP, TCP_KEEPINTVL, seconds, "set_keepalive");
@@ -40,6 +55,10 @@ Status TcpStream::set_keepalive(std::chrono::seconds idle, int probe_count) noex
 }
 
 Status TcpStream::set_user_timeout(std::chrono::milliseconds limit) noexcept {
+  if (limit < 0ms || limit > kUserTimeoutMax) {
+    return make_status(StatusCode::kInvalidArgument,
+                       "set_user_timeout: 0 to 2147483647 milliseconds");
+  }
   return set_option(IPPROTO_TCP, TCP_USER_TIMEOUT, static_cast<int>(limit.count()),
                     "set_user_timeout");
 }

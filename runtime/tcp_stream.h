@@ -37,9 +37,14 @@ class TcpStream : public StreamSocket {
   Status set_no_delay(bool on) noexcept;
   // Asks an idle peer every `idle` whether it lives; a dead one is an error of recv after `probe_count` questions.
   //
-  // Units: whole seconds, at least one; probe_count 1 to 127.
+  // Units:  1 to 32767 s; probe_count 1 to 127.
+  // Errors: InvalidArgument  outside of that; nothing has changed
+  //         any other        errno_status() of setsockopt
   Status set_keepalive(std::chrono::seconds idle, int probe_count = 4) noexcept;
   // A connection whose data nobody acknowledges for so long is broken off. 0: the kernel's own patience.
+  //
+  // Units:  0 to 2^31-1 ms, which is 24 days.
+  // Errors: as of set_keepalive
   Status set_user_timeout(std::chrono::milliseconds limit) noexcept;
 };
 

@@ -95,7 +95,31 @@ TEST(TcpStreamTest, OptionsReachTheSocket) {
   EXPECT_EQ(option(pair.client, IPPROTO_TCP, TCP_KEEPIDLE), 30);
   EXPECT_EQ(option(pair.client, IPPROTO_TCP, TCP_KEEPCNT), 3);
   EXPECT_EQ(option(pair.client, IPPROTO_TCP, TCP_USER_TIMEOUT), 1500);
-  EXPECT_EQ(pair.client.set_keepalive(0s).code(), StatusCode::kInvalidArgument);
+}
+
+// 2^32 + 30 seconds are not 30.
+TEST(TcpStreamTest, OptionsThatNoSocketTakesAreRefusedAndChangeNothing) {
+  Harness harness;
+  Pair pair = harness.run(connected());
+  const std::chrono::seconds beyond_int((std::int64_t{1} << 32) + 30);
+  for (const std::chrono::seconds idle : {0s, -1s, 32'768s, beyond_int}) {
+    const Status status = pair.client.set_keepalive(idle);
+    EXPECT_EQ(status.code(), StatusCode::kInvalidArgument) << idle.count();
+    EXPECT_EQ(status.message(), "set_keepalive: 1 to 32767 seconds, and 1 to 127 probes");
+  }
+  for (const int probe_count : {0, -1, 128}) {
+    EXPECT_EQ(pair.client.set_keepalive(30s, probe_count).code(), StatusCode::kInvalidArgument);
+  }
+  for (const std::chrono::milliseconds limit :
+       {-1ms, std::chrono::milliseconds((std::int64_t{1} << 32) + 1500)}) {
+    EXPECT_EQ(pair.client.set_user_timeout(limit).code(), StatusCode::kInvalidArgument);
+  }
+
+  EXPECT_EQ(option(pair.client, SOL_SOCKET, SO_KEEPALIVE), 0);
+  EXPECT_NE(option(pair.client, IPPROTO_TCP, TCP_KEEPIDLE), 30);
+  EXPECT_EQ(option(pair.client, IPPROTO_TCP, TCP_USER_TIMEOUT), 0);
+  EXPECT_TRUE(pair.client.set_keepalive(32'767s, 127).ok());
+  EXPECT_TRUE(pair.client.set_user_timeout(2'147'483'647ms).ok());
 }
 
 Task<Status> connect_to(Address address, TcpConnectOptions options = {}) {
