@@ -68,6 +68,9 @@ StatusOr<Address> Address::parse(std::string_view text) {
 }
 
 StatusOr<Address> Address::ip(std::string_view host, std::uint16_t port) {
+  if (host.find('\0') != std::string_view::npos) {
+    return refused(printable(host), "a zero byte in an address");
+  }
   Address address;
   const std::size_t percent = host.find('%');
   const std::string name(host.empty() ? std::string_view("::") : host.substr(0, percent));
@@ -80,8 +83,7 @@ StatusOr<Address> Address::ip(std::string_view host, std::uint16_t port) {
   }
   address = Address();
   sockaddr_in6& v6 = address.storage_.v6;
-  if (name.find('\0') != std::string::npos ||
-      inet_pton(AF_INET6, name.c_str(), &v6.sin6_addr) != 1) {
+  if (inet_pton(AF_INET6, name.c_str(), &v6.sin6_addr) != 1) {
     return refused(host, "not a numeric IPv4 or IPv6 address, such as 127.0.0.1 or ::1");
   }
   if (percent != std::string_view::npos &&

@@ -30,7 +30,10 @@ TEST(AddressTest, WhatIsNoAddressIsRefused) {
         "256.0.0.1:80", "127.1:80", "[::1%nosuchinterface]:80", "unix:", "unix:@"}) {
     EXPECT_EQ(Address::parse(text).status().code(), StatusCode::kInvalidArgument) << text;
   }
-  EXPECT_EQ(Address::ip("::1\0"sv, 1).status().code(), StatusCode::kInvalidArgument);
+  for (const std::string_view host :
+       {"::1\0"sv, "127.0.0.1\0"sv, "127.0.0.1\0x"sv, "fe80::1%1\0"sv, "fe80::1%lo\0"sv}) {
+    EXPECT_EQ(Address::ip(host, 1).status().code(), StatusCode::kInvalidArgument) << host;
+  }
 }
 
 TEST(AddressTest, TheErrorSaysWhatIsExpected) {
