@@ -23,17 +23,20 @@ StatusOr<std::unique_ptr<SignalSet>> SignalSet::create(const std::vector<int>& s
   const int fd = sys::signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
   if (fd < 0) return errno_status(-fd, "signalfd");
   UniqueFd owned(fd);
-  sigset_t old_mask;
-  const int blocked = sys::thread_sigmask(SIG_BLOCK, &mask, &old_mask);
+  std::unique_ptr<SignalSet> set(new SignalSet(std::move(owned)));
+  sigset_t before;
+  const int blocked = sys::thread_sigmask(SIG_BLOCK, &mask, &before);
   if (blocked < 0) return errno_status(-blocked, "sigmask");
-  return std::unique_ptr<SignalSet>(new SignalSet(std::move(owned), old_mask));
+  for (const int signal : signals) {
+    if (sigismember(&before, signal) == 0) sigaddset(&set->blocked_, signal);
+  }
+  return set;
 }
 
-SignalSet::SignalSet(UniqueFd fd, const sigset_t& old_mask) noexcept
-    : fd_(std::move(fd)), old_mask_(old_mask) {}
+SignalSet::SignalSet(UniqueFd fd) noexcept : fd_(std::move(fd)) { sigemptyset(&blocked_); }
 
 SignalSet::~SignalSet() {
-  static_cast<void>(sys::thread_sigmask(SIG_SETMASK, &old_mask_, nullptr));
+  static_cast<void>(sys::thread_sigmask(SIG_UNBLOCK, &blocked_, nullptr));
 }
 
 coro::Task<StatusOr<int>> SignalSet::next(IoOptions options) {

@@ -3,8 +3,8 @@
 //     StatusOr<std::unique_ptr<SignalSet>> signals = SignalSet::create({SIGTERM, SIGINT});
 //     StatusOr<int> signal = co_await (*signals)->next();
 //
-// The signals are blocked in this thread while the set lives, and the thread's old mask is restored at
-// its end. Other threads must block them too: make the set before they start. Signals of one number
+// The signals are blocked in this thread while the set lives; its end unblocks those that it has blocked,
+// and leaves others alone, such as those of another set. Other threads must block them too: make the set before they start. Signals of one number
 // that come together are one, as ever.
 //
 // Threads: the reactor's.
@@ -38,10 +38,10 @@ class SignalSet {
   coro::Task<StatusOr<int>> next(IoOptions options = {});
 
  private:
-  SignalSet(UniqueFd fd, const sigset_t& old_mask) noexcept;
+  explicit SignalSet(UniqueFd fd) noexcept;
 
   UniqueFd fd_;
-  sigset_t old_mask_;
+  sigset_t blocked_;  // that were not before
 };
 
 }  // namespace wharf::runtime

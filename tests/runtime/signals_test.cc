@@ -90,6 +90,18 @@ TEST(SignalSetTest, TheMaskIsRestored) {
   EXPECT_FALSE(is_blocked(SIGUSR1));
 }
 
+TEST(SignalSetTest, TheEndOfOneLeavesTheSignalsOfAnotherBlocked) {
+  Signals first = *SignalSet::create({SIGUSR1});
+  const Signals second = *SignalSet::create({SIGUSR1, SIGUSR2});
+  first.reset();
+  EXPECT_FALSE(is_blocked(SIGUSR1));
+  EXPECT_TRUE(is_blocked(SIGUSR2));
+  first = *SignalSet::create({SIGUSR2});
+  first.reset();
+
+  EXPECT_TRUE(is_blocked(SIGUSR2));
+}
+
 TEST(SignalSetTest, WhatCannotBeAwaitedIsRefused) {
   for (const int signal : {SIGKILL, SIGSTOP, 0, 1000}) {
     EXPECT_EQ(SignalSet::create({signal}).status().code(), StatusCode::kInvalidArgument) << signal;
