@@ -158,6 +158,7 @@ coro::Task<StatusOr<UnixStream::Received>> UnixStream::recv_with_fds(std::span<s
   Received received;
   received.bytes = *count;
   received.fds = message.take_fds();
+  received.cut = (message.header.msg_flags & MSG_CTRUNC) != 0;
   co_return std::move(received);
 }
 

@@ -48,14 +48,18 @@ class UnixStream : public StreamSocket {
   struct Received {
     std::size_t bytes = 0;  // 0: the end
     std::vector<UniqueFd> fds;
+    // More of them came than kFdCountMax, or than this process may have open: the rest is closed.
+    bool cut = false;
   };
-  // What has come, with the descriptors that were sent along with it. More than kFdCountMax: the rest is closed.
+  // What has come, with the descriptors that were sent along with it.
   coro::Task<StatusOr<Received>> recv_with_fds(std::span<std::byte> buffer, IoOptions options = {});
 };
 
 struct UnixListenOptions {
   int backlog = 1024;        // connections that wait in the kernel
-  bool replace_dead = true;  // a socket file that nobody listens to any more is removed first
+  // A socket file that nobody listens to any more is removed first. One whose owner is about to listen looks the same: of
+  // two processes that begin on one path at the same moment, one may be left without it.
+  bool replace_dead = true;
 };
 
 class UnixListener {

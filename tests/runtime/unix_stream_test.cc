@@ -6,6 +6,7 @@
 
 #include <array>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -160,6 +161,33 @@ TEST(UnixStreamTest, DescriptorsGoAlong) {
   {
     Harness harness;
     harness.run(pass_descriptors());
+  }
+  EXPECT_EQ(test::open_fd_count(), before);
+}
+
+Task<UnixStream::Received> receive_from(UnixStream& stream) {
+  std::array<std::byte, 16> buffer;
+  StatusOr<UnixStream::Received> got = co_await stream.recv_with_fds(buffer);
+  EXPECT_TRUE(got.ok()) << got.status();
+  co_return *std::move(got);
+}
+
+TEST(UnixStreamTest, DescriptorsThatThereIsNoRoomForAreClosedAndMissed) {
+  Harness harness;
+  auto pair = *UnixStream::pair();
+  const std::size_t before = test::open_fd_count();
+  for (const bool cut : {true, false}) {
+    const std::vector<int> sent_fds{0, 1};
+    StatusOr<std::size_t> sent = harness.run(pair.first.send_with_fds(bytes_of("two"), sent_fds));
+    EXPECT_TRUE(sent.ok()) << sent.status();
+    std::optional<test::NoMoreFds> none;
+    if (cut) none.emplace();
+    const UnixStream::Received got = harness.run(receive_from(pair.second));
+    none.reset();
+
+    EXPECT_EQ(got.bytes, 3U);
+    EXPECT_EQ(got.fds.size(), cut ? 0U : 2U);
+    EXPECT_EQ(got.cut, cut);
   }
   EXPECT_EQ(test::open_fd_count(), before);
 }
