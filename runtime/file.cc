@@ -1,6 +1,8 @@
 #include "wharf/runtime/file.h"
 
+#include <algorithm>
 #include <cerrno>
+#include <exception>
 #include <vector>
 
 #include "wharf/runtime/base/sys.h"
@@ -18,6 +20,16 @@ std::uint64_t moved(std::uint64_t offset, std::size_t bytes) noexcept {
 
 Status about(const std::string& path, const Status& status) {
   return make_status(status.code(), path + ": " + std::string(status.message()));
+}
+
+// False: there is no memory for so much.
+bool resize(std::string& text, std::size_t bytes) noexcept {
+  try {
+    text.resize(bytes);
+    return true;
+  } catch (const std::exception&) {  // bad_alloc, length_error
+    return false;
+  }
 }
 
 coro::Task<Status> write_whole(int file, std::uint64_t offset, std::span<const std::byte> bytes,
@@ -80,11 +92,19 @@ coro::Task<StatusOr<std::string>> read_file(std::string path, std::size_t bytes_
   StatusOr<std::uint64_t> size = co_await file->size_bytes(options);
   if (!size.ok()) co_return about(path, size.status());
   // Always with room for one byte more than there should be, which tells the end.
-  std::string text(std::min<std::uint64_t>(bytes_max, *size != 0 ? *size : kFirstReadBytes) + 1,
-                   '\0');
+  std::size_t wanted = std::min<std::uint64_t>(bytes_max, *size != 0 ? *size : kFirstReadBytes);
+  std::string text;
   std::size_t done = 0;
   for (;;) {
-    if (done == text.size()) text.resize(std::min(bytes_max, done + done / 2) + 1);
+    if (done == text.size()) {
+      if (done != 0) wanted = std::min(bytes_max, done + done / 2);
+      const bool resized = wanted < text.max_size() && resize(text, wanted + 1);
+      if (!resized) {
+        co_return make_status(
+            StatusCode::kResourceExhausted,
+            path + ": read_file: no memory for " + std::to_string(wanted) + " bytes");
+      }
+    }
     const std::span<char> rest(text.data() + done, text.size() - done);
     StatusOr<std::size_t> count =
         co_await file->read_all_at(done, std::as_writable_bytes(rest), options);

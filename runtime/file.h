@@ -87,13 +87,13 @@ class File {
 
 // The whole file.
 //
-// Errors: ResourceExhausted  it has more than `bytes_max`
+// Errors: ResourceExhausted  it has more than `bytes_max`, or there is no memory for what it has
 //         any other          those of openat and read
 coro::Task<StatusOr<std::string>> read_file(std::string path, std::size_t bytes_max,
                                             IoOptions options = {});
 
 // Makes a file of these bytes, or replaces the one that is there, at one stroke: after a crash it is the old one or the new
-// one. Goes by way of a file with ".new" behind its name, and syncs it.
+// one. Goes by way of a file with ".new" behind its name, and syncs it. One call at a time for a path.
 coro::Task<Status> replace_file(std::string path, std::span<const std::byte> bytes,
                                 mode_t mode = 0666, IoOptions options = {});
 

@@ -5,6 +5,7 @@
 
 #include <bit>
 #include <cerrno>
+#include <new>
 
 #include "wharf/runtime/base/check.h"
 #include "wharf/runtime/base/sys.h"
@@ -40,7 +41,12 @@ StatusOr<BufferPool*> BufferPool::create(Reactor& reactor, std::uint32_t count,
                        "buffer group: 1 to 32768 buffers of 1 byte to 1 MiB");
   }
   count = std::bit_ceil(count);
-  auto* const pool = new BufferPool(reactor, count, bytes);
+  BufferPool* pool = nullptr;
+  try {
+    pool = new BufferPool(reactor, count, bytes);
+  } catch (const std::bad_alloc&) {
+    return make_status(StatusCode::kResourceExhausted, "buffer group: no memory");
+  }
   int error = 0;
   void* const memory = sys::mmap(nullptr, all_bytes(count, bytes), PROT_READ | PROT_WRITE,
                                  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0, &error);
