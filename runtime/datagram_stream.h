@@ -19,20 +19,17 @@
 // Threads:   the reactor's.
 #pragma once
 
-#include <coroutine>
 #include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string_view>
 #include <utility>
 
-#include "wharf/coro/detail/wait.h"
 #include "wharf/runtime/address.h"
 #include "wharf/runtime/base/status.h"
 #include "wharf/runtime/buffer_group.h"
-#include "wharf/runtime/detail/buffer_queue.h"
+#include "wharf/runtime/detail/buffer_stream.h"
 #include "wharf/runtime/io.h"
-#include "wharf/runtime/timer.h"
 
 namespace wharf::runtime {
 
@@ -63,7 +60,7 @@ struct DatagramStreamOptions {
       16;  // datagrams that wait to be asked for; when they do, the socket is left alone
 };
 
-class DatagramStream final : private detail::BufferWaiter {
+class DatagramStream final : private detail::BufferStream {
  public:
   // What a buffer of the group holds beside the datagram.
   static constexpr std::size_t kHeaderBytes = 128;
@@ -73,41 +70,13 @@ class DatagramStream final : private detail::BufferWaiter {
   DatagramStream(const DatagramStream&) = delete;
   DatagramStream& operator=(const DatagramStream&) = delete;
   // As close() does.
-  ~DatagramStream() { close(); }
+  ~DatagramStream() = default;
 
   // Tasks that wait in next() go on, as Cancelled, and what was queued is lost. Nothing of the stream stays in flight.
-  void close() noexcept;
+  using BufferStream::close;
 
-  class [[nodiscard]] NextAwaiter final : private coro::detail::Wait, private Timer {
-   public:
-    NextAwaiter(DatagramStream& stream, IoOptions options) noexcept
-        : stream_(stream), deadline_ns_(options.deadline_ns) {}
-    static constexpr const char* kWaitsFor = "DatagramStream::next";
-    bool await_ready() noexcept { return stream_.take(*this); }
-    template <class Promise>
-    bool await_suspend(std::coroutine_handle<Promise> handle,
-                       coro::Site site = coro::Site::current()) noexcept {
-      if (late() || !suspend(handle, stream_.waits_, site, *this)) return false;
-      Timer::set(deadline_ns_);
-      stream_.arm();
-      return true;
-    }
-    StatusOr<ReceivedDatagram> await_resume();
-
-   private:
-    friend DatagramStream;
-    bool late() noexcept;
-    void on_expired() noexcept override;
-
-    DatagramStream& stream_;
-    std::int64_t deadline_ns_;
-    ReceivedBuffer filled_;
-    bool done_ = false;
-    bool expired_ = false;
-    int error_ = 0;  // an errno
-  };
-
-  // The next datagram. Tasks that wait are served in their order.
+  using NextAwaiter = detail::NextAwaiter<ReceivedDatagram>;
+  // The next datagram. Tasks that wait are served in their order. One that is queued already is given whatever the deadline.
   //
   // Units:  deadline_ns on the reactor's clock.
   // Errors: Cancelled         the task was stopped, or the stream closed
@@ -119,25 +88,7 @@ class DatagramStream final : private detail::BufferWaiter {
   NextAwaiter next(IoOptions options = {}) noexcept { return {*this, options}; }
 
  private:
-  class Operation;
-  using Pool = detail::BufferPool;
-
-  bool take(NextAwaiter& awaiter) noexcept;
-  bool resume_first() noexcept;
-  void arm() noexcept;
-  bool on_buffer_free() noexcept override;
-  void on_readable(bool shut_down) noexcept;
-  void on_received(std::int32_t result, bool more, std::uint32_t index) noexcept;
-  void on_datagram(std::uint32_t index, std::uint32_t bytes) noexcept;
-  void on_ended(std::int32_t result) noexcept;
-
-  Pool* pool_;
-  const std::uint32_t queued_max_;
-  int error_ = 0;         // an errno that nobody has been told yet
-  int closed_error_ = 0;  // and the one of every next(), once there is no operation
-  detail::BufferQueue queue_;
-  coro::detail::WaitList waits_;
-  Operation* operation_ = nullptr;  // its own, and the reactor's once it is abandoned; null: closed
+  void on_end(std::int32_t result) noexcept override;
 };
 
 }  // namespace wharf::runtime

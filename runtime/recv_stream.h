@@ -16,14 +16,12 @@
 // Threads:   the reactor's.
 #pragma once
 
-#include <coroutine>
-#include <cstddef>
 #include <cstdint>
 
-#include "wharf/coro/detail/wait.h"
 #include "wharf/runtime/base/status.h"
 #include "wharf/runtime/buffer_group.h"
-#include "wharf/runtime/detail/buffer_queue.h"
+#include "wharf/runtime/detail/buffer_stream.h"
+#include "wharf/runtime/io.h"
 
 namespace wharf::runtime {
 
@@ -32,7 +30,7 @@ struct RecvStreamOptions {
       4;  // pieces that wait to be asked for; when they do, the socket is left alone
 };
 
-class RecvStream final : private detail::BufferWaiter {
+class RecvStream final : private detail::BufferStream {
  public:
   // Of a stream socket, or a connected datagram socket: then each piece is a datagram, cut to the size of a buffer, and
   // datagrams of no bytes are left out. Receiving starts with the first next().
@@ -40,60 +38,26 @@ class RecvStream final : private detail::BufferWaiter {
   RecvStream(const RecvStream&) = delete;
   RecvStream& operator=(const RecvStream&) = delete;
   // As close() does.
-  ~RecvStream() { close(); }
+  ~RecvStream() = default;
 
   // Tasks that wait in next() go on, as Cancelled, and what was queued is lost. Nothing of the stream stays in flight.
-  void close() noexcept;
+  using BufferStream::close;
 
-  class [[nodiscard]] NextAwaiter final : private coro::detail::Wait {
-   public:
-    explicit NextAwaiter(RecvStream& stream) noexcept : stream_(stream) {}
-    static constexpr const char* kWaitsFor = "RecvStream::next";
-    bool await_ready() noexcept { return stream_.take(*this); }
-    template <class Promise>
-    bool await_suspend(std::coroutine_handle<Promise> handle,
-                       coro::Site site = coro::Site::current()) noexcept {
-      stream_.arm();
-      return suspend(handle, stream_.waits_, site, *this);
-    }
-    StatusOr<ReceivedBuffer> await_resume();
-
-   private:
-    friend RecvStream;
-    RecvStream& stream_;
-    ReceivedBuffer buffer_;
-    bool done_ = false;
-    int error_ = 0;  // an errno
-  };
-
+  using NextAwaiter = detail::NextAwaiter<ReceivedBuffer>;
   // The next piece; one that is false is the end of the stream, which every later call gives again. Tasks that wait are
-  // served in their order.
+  // served in their order. A piece that is queued already is given whatever the deadline.
   //
-  // Errors: Cancelled    the task was stopped, or the stream closed
-  //         any other    errno_status() of recv; every later call gives the same
+  // Units:  deadline_ns on the reactor's clock.
+  // Errors: Cancelled         the task was stopped, or the stream closed
+  //         DeadlineExceeded  the deadline has passed
+  //         any other         errno_status() of recv; every later call gives the same
   // Cancel: honoured; takes nothing.
-  NextAwaiter next() noexcept { return NextAwaiter(*this); }
+  NextAwaiter next(IoOptions options = {}) noexcept { return {*this, options}; }
 
  private:
-  class Operation;
-  using Pool = detail::BufferPool;
+  void on_end(std::int32_t result) noexcept override;
 
-  bool take(NextAwaiter& awaiter) noexcept;
-  void arm() noexcept;
-  bool on_buffer_free() noexcept override;
-  void on_readable() noexcept;
-  void on_received(std::int32_t result, bool more, std::uint32_t index) noexcept;
-  void on_data(std::uint32_t index, std::uint32_t bytes) noexcept;
-  void on_end(int error) noexcept;
-
-  Pool* pool_;
-  const std::uint32_t queued_max_;
   const bool datagrams_;
-  bool ended_ = false;
-  int error_ = 0;  // once it has ended: an errno, or 0
-  detail::BufferQueue queue_;
-  coro::detail::WaitList waits_;
-  Operation* operation_;  // its own, and the reactor's once it is abandoned; null: closed
 };
 
 }  // namespace wharf::runtime

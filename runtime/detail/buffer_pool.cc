@@ -65,7 +65,7 @@ BufferPool::BufferPool(Reactor& reactor, std::uint32_t count, std::uint32_t byte
     : reactor_(reactor), count_(count), bytes_(bytes), free_count_(count), queued_(count) {}
 
 BufferPool::~BufferPool() {
-  WHARF_CHECK(waiters_.empty(), "a BufferGroup was destroyed before the RecvStreams that use it");
+  WHARF_CHECK(waiters_.empty(), "a BufferGroup was destroyed before the streams that use it");
   if (group_ >= 0) reactor_.backend().remove_buffers(static_cast<std::uint16_t>(group_));
   if (memory_ != nullptr) sys::munmap(memory_, all_bytes(count_, bytes_));
 }
@@ -105,8 +105,13 @@ std::uint32_t BufferPool::take() noexcept {
 void BufferPool::give_back(std::uint32_t index) noexcept {
   put(index);
   ++free_count_;
-  while (BufferWaiter* waiter = waiters_.pop_front()) {
-    if (waiter->on_buffer_free()) return;
+  pass_on();
+}
+
+void BufferPool::pass_on() noexcept {
+  while (free_count_ != 0) {
+    BufferWaiter* const waiter = waiters_.pop_front();
+    if (waiter == nullptr || waiter->on_buffer_free()) return;
   }
 }
 

@@ -64,6 +64,8 @@ class BufferPool {
   void taken_by_backend() noexcept { --free_count_; }
   // It is free again. Tells the first that waits.
   void give_back(std::uint32_t index) noexcept;
+  // Whoever was told, and took none after all, says so: it is for the next that waits, if one is free.
+  void pass_on() noexcept;
 
   // A waiter that leaves, or dies, is removed.
   void wait(BufferWaiter& waiter) noexcept { waiters_.push_back(waiter); }

@@ -10,20 +10,15 @@
 
 #include <gtest/gtest.h>
 
-#include "wharf/coro/scope.h"
 #include "wharf/runtime/udp.h"
 #include "wharf/tests/runtime/harness.h"
-#include "wharf/tests/runtime/without_rings.h"
+#include "wharf/tests/runtime/takers.h"
 
 namespace wharf::runtime {
 namespace {
 
-using coro::Scope;
 using coro::Task;
-using test::Harness;
 using test::SocketPair;
-
-constexpr auto kHeader = static_cast<std::uint32_t>(DatagramStream::kHeaderBytes);
 
 UdpSocket bound(const char* address = "127.0.0.1:0") {
   return *UdpSocket::bind(*Address::parse(address));
@@ -47,37 +42,17 @@ Task<StatusOr<ReceivedDatagram>> next_datagram(DatagramStream& stream) {
   co_return std::move(datagram);
 }
 
-Task<void> note_text(DatagramStream* stream, std::string* text) {
-  *text = co_await next_text(*stream);
-}
-
-// With the kernel's buffers, and without.
-class DatagramStreamTest : public testing::TestWithParam<bool> {
+class DatagramStreamTest : public test::TakerTest, public testing::WithParamInterface<test::Taker> {
  protected:
-  DatagramStreamTest() {
-    if (GetParam()) {
-      reactor_ = *Reactor::create();
-    } else {
-      reactor_ = Reactor::create_on(std::make_unique<test::WithoutRings>());
-    }
-  }
+  DatagramStreamTest() : TakerTest(GetParam()) {}
   // With room for datagrams of so many bytes.
-  BufferGroup group(std::uint32_t count, std::uint32_t bytes) {
-    StatusOr<BufferGroup> group = BufferGroup::create(*reactor_, count, kHeader + bytes);
-    EXPECT_TRUE(group.ok()) << group.status();
-    return *std::move(group);
+  BufferGroup group(std::uint32_t count, std::size_t bytes) {
+    return TakerTest::group(count, DatagramStream::kHeaderBytes + bytes);
   }
-  template <class T>
-  T run(Task<T> task) {
-    return reactor_->run(std::move(task));
-  }
-  test::Watchdog watchdog_;
-  std::unique_ptr<Reactor> reactor_;
 };
 
-INSTANTIATE_TEST_SUITE_P(Buffers, DatagramStreamTest, testing::Bool(), [](const auto& instance) {
-  return std::string(instance.param ? "OfTheKernel" : "OfItsOwn");
-});
+INSTANTIATE_TEST_SUITE_P(BuffersTakenBy, DatagramStreamTest, test::kTakers,
+                         [](const auto& given) { return test::name_of(given.param); });
 
 TEST_P(DatagramStreamTest, EachDatagramComesWithItsSourceInTheirOrder) {
   for (const char* address : {"127.0.0.1:0", "[::1]:0"}) {
@@ -174,96 +149,6 @@ TEST_P(DatagramStreamTest, MoreThanTheQueueAndTheBuffersHoldComesThrough) {
   }
 }
 
-Task<void> starve(DatagramStream& greedy, DatagramStream& other, std::string& got) {
-  std::vector<ReceivedDatagram> held;
-  for (int i = 0; i < 2; ++i) {
-    StatusOr<ReceivedDatagram> datagram = co_await greedy.next();
-    held.push_back(*std::move(datagram));
-  }
-  co_await coro::with_scope([&](Scope& scope) -> Task<void> {
-    scope.spawn(note_text(&other, &got));
-    co_await test::next_turn();
-    EXPECT_EQ(got, "");
-    held.clear();
-  });
-}
-
-TEST_P(DatagramStreamTest, AStreamWaitsUntilABufferIsFree) {
-  const UdpSocket first = bound();
-  const UdpSocket second = bound();
-  const UdpSocket client = bound();
-  BufferGroup buffers = group(2, 16);
-  DatagramStream greedy(first.fd(), buffers);
-  DatagramStream other(second.fd(), buffers);
-  send_text(client, first, "quay");
-  send_text(client, first, "pier");
-  send_text(client, second, "dock");
-  std::string got;
-  run(starve(greedy, other, got));
-
-  EXPECT_EQ(got, "dock");
-}
-
-Task<void> wait_twice(DatagramStream& stream, const UdpSocket& client, const UdpSocket& server,
-                      std::vector<std::string>& got) {
-  co_await coro::with_scope([&](Scope& scope) -> Task<void> {
-    scope.spawn(note_text(&stream, &got[0]));
-    scope.spawn(note_text(&stream, &got[1]));
-    co_await test::next_turn();
-    send_text(client, server, "quay");
-    send_text(client, server, "pier");
-  });
-}
-
-TEST_P(DatagramStreamTest, TasksThatWaitAreServedInTheirOrder) {
-  const UdpSocket server = bound();
-  const UdpSocket client = bound();
-  BufferGroup buffers = group(4, 16);
-  DatagramStream stream(server.fd(), buffers);
-  std::vector<std::string> got(2);
-  run(wait_twice(stream, client, server, got));
-
-  EXPECT_EQ(got, (std::vector<std::string>{"quay", "pier"}));
-}
-
-Task<void> stop_a_receiver(DatagramStream& stream, bool in_kernel, std::string& got) {
-  co_await coro::with_scope([&](Scope& scope) -> Task<void> {
-    scope.spawn(note_text(&stream, &got));
-    co_await coro::yield();
-    if (in_kernel) co_await test::next_turn();
-    scope.cancel();
-  });
-}
-
-TEST_P(DatagramStreamTest, AStopEndsTheWaitAndLosesNothing) {
-  const UdpSocket server = bound();
-  const UdpSocket client = bound();
-  BufferGroup buffers = group(4, 16);
-  for (const bool in_kernel : {false, true}) {
-    DatagramStream stream(server.fd(), buffers);
-    std::string got;
-    run(stop_a_receiver(stream, in_kernel, got));
-    EXPECT_EQ(got, "recvmsg: the task was stopped");
-    send_text(client, server, "quay");
-
-    EXPECT_EQ(run(next_text(stream)), "quay");
-  }
-}
-
-TEST_P(DatagramStreamTest, ADeadlineEndsTheWaitAndLosesNothing) {
-  const UdpSocket server = bound();
-  const UdpSocket client = bound();
-  BufferGroup buffers = group(4, 16);
-  DatagramStream stream(server.fd(), buffers);
-  for (const std::int64_t deadline_ns : {std::int64_t{1}, reactor_->now_ns() + 1'000'000}) {
-    EXPECT_EQ(run(next_text(stream, {.deadline_ns = deadline_ns})),
-              "recvmsg: the deadline has passed");
-  }
-  send_text(client, server, "quay");
-
-  EXPECT_EQ(run(next_text(stream, {.deadline_ns = reactor_->now_ns() + 60'000'000'000})), "quay");
-}
-
 TEST_P(DatagramStreamTest, ASocketThatWasShutDownHasNothingMoreAndKeepsNobodyBusy) {
   const SocketPair pair(SOCK_DGRAM);
   BufferGroup buffers = group(4, 16);
@@ -276,41 +161,6 @@ TEST_P(DatagramStreamTest, ASocketThatWasShutDownHasNothingMoreAndKeepsNobodyBus
   EXPECT_EQ(run(next_text(stream, {.deadline_ns = reactor_->now_ns() + 20'000'000})),
             "recvmsg: the deadline has passed");
   EXPECT_LT(reactor_->counters().turns - turns, 500U);
-}
-
-Task<void> close_while_waiting(DatagramStream& stream, std::string& got) {
-  co_await coro::with_scope([&](Scope& scope) -> Task<void> {
-    scope.spawn(note_text(&stream, &got));
-    co_await test::next_turn();
-    stream.close();
-  });
-}
-
-TEST_P(DatagramStreamTest, CloseEndsTheWaitAndEveryLaterOne) {
-  const UdpSocket server = bound();
-  BufferGroup buffers = group(4, 16);
-  DatagramStream stream(server.fd(), buffers);
-  std::string got;
-  run(close_while_waiting(stream, got));
-
-  EXPECT_EQ(got, "recvmsg: the stream was closed");
-  EXPECT_EQ(run(next_text(stream)), "recvmsg: the stream was closed");
-}
-
-TEST_P(DatagramStreamTest, WhatIsQueuedGoesBackToTheGroupWhenTheStreamDies) {
-  const UdpSocket server = bound();
-  const UdpSocket client = bound();
-  BufferGroup buffers = group(4, 16);
-  {
-    DatagramStream stream(server.fd(), buffers);
-    for (int i = 0; i < 3; ++i) send_text(client, server, "quay");
-    EXPECT_EQ(run(next_text(stream)), "quay");
-    run(test::next_turn());
-    send_text(client, server, "pier");  // for a stream that is armed, and about to go
-  }
-  run(test::next_turn());  // the last completion of what was abandoned
-
-  EXPECT_EQ(buffers.free_count(), 4U);
 }
 
 TEST_P(DatagramStreamTest, AnErrorIsToldOnceAndReceivingGoesOn) {
@@ -326,15 +176,6 @@ TEST_P(DatagramStreamTest, AnErrorIsToldOnceAndReceivingGoesOn) {
   send_text(server, client, "pier");
 
   EXPECT_EQ(run(next_text(stream)), "pier");
-}
-
-TEST_P(DatagramStreamTest, ADescriptorThatIsNoneIsAnErrorEachTime) {
-  BufferGroup buffers = group(4, 16);
-  DatagramStream stream(1'000'000, buffers);
-  const std::string first = run(next_text(stream));
-
-  EXPECT_NE(first.find("EBADF"), std::string::npos) << first;
-  EXPECT_EQ(run(next_text(stream)), first);
 }
 
 TEST_P(DatagramStreamTest, BuffersWithoutRoomForADatagramAreRefused) {

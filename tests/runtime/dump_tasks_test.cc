@@ -1,6 +1,7 @@
 // What coro::dump_tasks says of the waits that the runtime offers.
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <span>
 #include <string>
@@ -11,7 +12,9 @@
 
 #include "wharf/coro/dump.h"
 #include "wharf/coro/scope.h"
+#include "wharf/runtime/buffer_group.h"
 #include "wharf/runtime/io.h"
+#include "wharf/runtime/recv_stream.h"
 #include "wharf/runtime/tcp.h"
 #include "wharf/runtime/timeout.h"
 #include "wharf/runtime/timer.h"
@@ -90,6 +93,24 @@ TEST(DumpTasksTest, AnAcceptIsShownWithItsPort) {
   (*listener)->close();
 
   EXPECT_TRUE(has(dump, ": TcpListener::accept on port " + port + "\n")) << dump;
+}
+
+Task<void> take_pieces(int fd, std::int64_t deadline_ns) {
+  StatusOr<BufferGroup> group = BufferGroup::create(Reactor::current(), 1, 16);
+  RecvStream stream(fd, *group);
+  StatusOr<ReceivedBuffer> piece = co_await stream.next({.deadline_ns = deadline_ns});
+  EXPECT_FALSE(piece.ok());
+}
+
+TEST(DumpTasksTest, AStreamIsShownWithItsDescriptorAndTheTimeThatItHasLeft) {
+  const test::SocketPair sockets;
+  const int fd = sockets.left.get();
+  const std::int64_t deadline_ns = deadline_after(now_ns(), 1'000'000'000'000);
+
+  const std::string dump = dump_while(take_pieces(fd, deadline_ns));
+
+  EXPECT_TRUE(has(dump, ": RecvStream::next fd " + std::to_string(fd) + ", ")) << dump;
+  EXPECT_TRUE(has(dump, " s left\n")) << dump;
 }
 
 TEST(DumpTasksTest, ATaskWithATimeoutStandsUnderWhoeverAwaitsIt) {

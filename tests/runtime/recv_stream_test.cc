@@ -12,11 +12,9 @@
 #include <gtest/gtest.h>
 
 #include "wharf/coro/scope.h"
-#include "wharf/runtime/detail/epoll_backend.h"
-#include "wharf/runtime/tcp.h"
 #include "wharf/runtime/udp.h"
 #include "wharf/tests/runtime/harness.h"
-#include "wharf/tests/runtime/without_rings.h"
+#include "wharf/tests/runtime/takers.h"
 
 namespace wharf::runtime {
 namespace {
@@ -25,17 +23,7 @@ using coro::Scope;
 using coro::Task;
 using test::Harness;
 using test::SocketPair;
-
-// A pair of sockets of each kind.
-struct TcpPair {
-  TcpPair() {
-    std::unique_ptr<TcpListener> listener = *TcpListener::listen("127.0.0.1", 0);
-    left = test::connect_to(listener->port());
-    right.reset(::accept4(listener->fd(), nullptr, nullptr, SOCK_CLOEXEC));
-  }
-  UniqueFd left;
-  UniqueFd right;
-};
+using test::TcpPair;
 
 void write_text(const UniqueFd& socket, std::string_view text) {
   EXPECT_EQ(::send(socket.get(), text.data(), text.size(), 0), static_cast<ssize_t>(text.size()));
@@ -59,43 +47,13 @@ Task<std::string> all_text(RecvStream& stream) {
   co_return all;
 }
 
-// Who takes a buffer of the group.
-enum class Taker { kKernel, kEpoll, kStream };
-
-class RecvStreamTest : public testing::TestWithParam<Taker> {
+class RecvStreamTest : public test::TakerTest, public testing::WithParamInterface<test::Taker> {
  protected:
-  RecvStreamTest() {
-    switch (GetParam()) {
-      case Taker::kKernel:
-        reactor_ = *Reactor::create();
-        break;
-      case Taker::kEpoll:
-        reactor_ = Reactor::create_on(*detail::EpollBackend::create(64));
-        break;
-      case Taker::kStream:
-        reactor_ = Reactor::create_on(std::make_unique<test::WithoutRings>());
-        break;
-    }
-  }
-  BufferGroup group(std::uint32_t count, std::uint32_t bytes) {
-    StatusOr<BufferGroup> group = BufferGroup::create(*reactor_, count, bytes);
-    EXPECT_TRUE(group.ok()) << group.status();
-    return *std::move(group);
-  }
-  template <class T>
-  T run(Task<T> task) {
-    return reactor_->run(std::move(task));
-  }
-  test::Watchdog watchdog_;
-  std::unique_ptr<Reactor> reactor_;
+  RecvStreamTest() : TakerTest(GetParam()) {}
 };
 
-constexpr const char* kTakerNames[] = {"Kernel", "Epoll", "Stream"};
-INSTANTIATE_TEST_SUITE_P(BuffersTakenBy, RecvStreamTest,
-                         testing::Values(Taker::kKernel, Taker::kEpoll, Taker::kStream),
-                         [](const auto& instance) {
-                           return kTakerNames[static_cast<int>(instance.param)];
-                         });
+INSTANTIATE_TEST_SUITE_P(BuffersTakenBy, RecvStreamTest, test::kTakers,
+                         [](const auto& given) { return test::name_of(given.param); });
 
 TEST_P(RecvStreamTest, PiecesComeInTheirOrderAndThenTheEnd) {
   TcpPair pair;
@@ -167,103 +125,36 @@ TEST_P(RecvStreamTest, MoreThanAllBuffersHoldComesThroughWhole) {
   EXPECT_EQ(buffers.free_count(), 4U);
 }
 
-Task<void> starve(RecvStream& greedy, RecvStream& other, std::string& got) {
-  std::vector<ReceivedBuffer> held;
-  for (int i = 0; i < 2; ++i) {
-    StatusOr<ReceivedBuffer> piece = co_await greedy.next();
-    held.push_back(*std::move(piece));
-  }
-  co_await coro::with_scope([&](Scope& scope) -> Task<void> {
-    scope.spawn([](RecvStream* stream,
-                   std::string* text) -> Task<void> { *text = co_await next_text(*stream); },
-                &other, &got);
-    co_await test::next_turn();
-    EXPECT_EQ(got, "");
-    held.clear();
-  });
+Task<void> note_text(RecvStream* stream, std::string* text) {
+  *text = co_await next_text(*stream);
 }
 
-TEST_P(RecvStreamTest, AStreamWaitsUntilABufferIsFree) {
-  TcpPair first;
-  TcpPair second;
-  BufferGroup buffers = group(2, 4);
-  RecvStream greedy(first.right.get(), buffers);
-  RecvStream other(second.right.get(), buffers);
-  write_text(first.left, "quaypier");
-  write_text(second.left, "dock");
-  std::string got;
-  run(starve(greedy, other, got));
-
-  EXPECT_EQ(got, "dock");
+Task<void> end_when_told(RecvStream& greedy, TcpPair& pair, RecvStream& ending, RecvStream& other,
+                         std::vector<std::string>& got) {
+  StatusOr<ReceivedBuffer> held = co_await greedy.next();
+  Scope scope;
+  scope.spawn(note_text(&ending, &got[0]));
+  for (int i = 0; i < 3; ++i) co_await test::next_turn();
+  pair.left.reset();
+  for (int i = 0; i < 3; ++i) co_await test::next_turn();
+  scope.spawn(note_text(&other, &got[1]));
+  for (int i = 0; i < 3; ++i) co_await test::next_turn();
+  held->reset();
+  co_await scope.join();
 }
 
-Task<void> stop_a_receiver(RecvStream& stream, bool in_kernel, std::string& got) {
-  co_await coro::with_scope([&](Scope& scope) -> Task<void> {
-    scope.spawn([](RecvStream* from,
-                   std::string* text) -> Task<void> { *text = co_await next_text(*from); },
-                &stream, &got);
-    co_await coro::yield();
-    if (in_kernel) co_await test::next_turn();
-    scope.cancel();
-  });
-}
+TEST_P(RecvStreamTest, AStreamThatEndsPassesTheBufferOn) {
+  TcpPair pairs[3];
+  BufferGroup buffers = group(1, 4);
+  RecvStream greedy(pairs[0].right.get(), buffers);
+  RecvStream ending(pairs[1].right.get(), buffers);
+  RecvStream other(pairs[2].right.get(), buffers);
+  write_text(pairs[0].left, "quay");
+  write_text(pairs[2].left, "dock");
+  std::vector<std::string> got(2);
+  run(end_when_told(greedy, pairs[1], ending, other, got));
 
-TEST_P(RecvStreamTest, AStopEndsTheWaitAndLosesNothing) {
-  for (const bool in_kernel : {false, true}) {
-    TcpPair pair;
-    BufferGroup buffers = group(4, 64);
-    RecvStream stream(pair.right.get(), buffers);
-    std::string got;
-    run(stop_a_receiver(stream, in_kernel, got));
-    EXPECT_EQ(got, "recv: the task was stopped");
-    write_text(pair.left, "quay");
-
-    EXPECT_EQ(run(next_text(stream)), "quay");
-  }
-}
-
-Task<void> close_while_waiting(RecvStream& stream, std::string& got) {
-  co_await coro::with_scope([&](Scope& scope) -> Task<void> {
-    scope.spawn([](RecvStream* from,
-                   std::string* text) -> Task<void> { *text = co_await next_text(*from); },
-                &stream, &got);
-    co_await test::next_turn();
-    stream.close();
-  });
-}
-
-TEST_P(RecvStreamTest, CloseEndsTheWaitAndEveryLaterOne) {
-  TcpPair pair;
-  BufferGroup buffers = group(4, 64);
-  RecvStream stream(pair.right.get(), buffers);
-  std::string got;
-  run(close_while_waiting(stream, got));
-
-  EXPECT_EQ(got, "recv: the stream was closed");
-  EXPECT_EQ(run(next_text(stream)), "recv: the stream was closed");
-}
-
-TEST_P(RecvStreamTest, WhatIsQueuedGoesBackToTheGroupWhenTheStreamDies) {
-  TcpPair pair;
-  BufferGroup buffers = group(4, 2);
-  {
-    RecvStream stream(pair.right.get(), buffers);
-    write_text(pair.left, "quaypier");
-    EXPECT_EQ(run(next_text(stream)), "qu");
-    run(test::next_turn());
-  }
-  run(test::next_turn());  // the last completion of what was abandoned
-
-  EXPECT_EQ(buffers.free_count(), 4U);
-}
-
-TEST_P(RecvStreamTest, AnErrorIsGivenAgainAndAgain) {
-  BufferGroup buffers = group(4, 64);
-  RecvStream stream(1'000'000, buffers);
-  const std::string first = run(next_text(stream));
-
-  EXPECT_NE(first.find("EBADF"), std::string::npos) << first;
-  EXPECT_EQ(run(next_text(stream)), first);
+  EXPECT_EQ(got, (std::vector<std::string>{"(end)", "dock"}));
 }
 
 TEST_P(RecvStreamTest, EachPieceOfAConnectedUdpSocketIsADatagram) {

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "wharf/runtime/buffer_group.h"
+#include "wharf/runtime/datagram_stream.h"
 #include "wharf/runtime/reader.h"
 #include "wharf/runtime/recv_stream.h"
 #include "wharf/runtime/tcp.h"
@@ -198,12 +199,12 @@ struct UdpRecvFrom final : AwaiterCase<UdpRecvFrom> {
 
 // It needs the reactor for its buffers, and begins when it is first asked.
 struct PieceNext final : AwaiterCase<PieceNext> {
-  auto make(IoOptions /*options*/) {
+  auto make(IoOptions options) {
     if (!group.has_value()) {
       group.emplace(*runtime::BufferGroup::create(runtime::Reactor::current(), 4, 256));
       stream.emplace(pair.left.get(), *group);
     }
-    return stream->next();
+    return stream->next(options);
   }
   Status judge(const StatusOr<runtime::ReceivedBuffer>& piece) {
     return piece.ok() ? said_count(piece->bytes().size()) : piece.status();
@@ -217,6 +218,27 @@ struct PieceNext final : AwaiterCase<PieceNext> {
   SocketPair pair;
   std::optional<runtime::BufferGroup> group;
   std::optional<runtime::RecvStream> stream;
+};
+
+struct DatagramNext final : AwaiterCase<DatagramNext> {
+  auto make(IoOptions options) {
+    if (!group.has_value()) {
+      group.emplace(*runtime::BufferGroup::create(runtime::Reactor::current(), 4, 256));
+      stream.emplace(pair.left.get(), *group);
+    }
+    return stream->next(options);
+  }
+  Status judge(const StatusOr<runtime::ReceivedDatagram>& datagram) {
+    return datagram.ok() ? said_count(datagram->bytes().size()) : datagram.status();
+  }
+  void trigger() override { EXPECT_EQ(::send(pair.right.get(), kText.data(), 4, 0), 4); }
+  std::string spoil() override {
+    pair.left.reset(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+    return "recvmsg: Socket operation on non-socket";
+  }
+  SocketPair pair{SOCK_DGRAM};
+  std::optional<runtime::BufferGroup> group;
+  std::optional<runtime::DatagramStream> stream;
 };
 
 struct Reading {
@@ -289,7 +311,8 @@ constexpr Row kRows[] = {
     {"UnixStream_recv_with_fds", kTask | kAgain | kEnds | kFails, make_case<UnixRecvWithFds>},
     {"UnixStream_send_with_fds", kTask | kAgain | kFails, make_case<UnixSendWithFds>},
     {"UdpSocket_recv_from", kTask | kAgain | kFails | kHoldsOn, make_case<UdpRecvFrom>},
-    {"RecvStream_next", kWaits | kAgain | kEnds | kFails | kLetsGo, make_case<Limited<PieceNext>>},
+    {"RecvStream_next", kTask | kAgain | kEnds | kFails | kLetsGo, make_case<PieceNext>},
+    {"DatagramStream_next", kTask | kAgain | kFails | kLetsGo, make_case<DatagramNext>},
     {"Reader_read_line", kTask | kAgain | kEnds, make_case<ReadLine>},
     {"Reader_read_until", kTask | kAgain | kEnds, make_case<ReadUntil>},
     {"Reader_read_exactly", kTask | kAgain | kEnds, make_case<ReadExactly>},
