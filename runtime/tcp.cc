@@ -1,41 +1,25 @@
 #include "wharf/runtime/tcp.h"
 
-#include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <utility>
 
+#include "wharf/runtime/address.h"
 #include "wharf/runtime/base/sys.h"
 #include "wharf/runtime/detail/abandonable.h"
+#include "wharf/runtime/detail/socket_address.h"
 #include "wharf/runtime/reactor.h"
 
 namespace wharf::runtime {
 namespace {
 
-union Address {
-  sockaddr any;
-  sockaddr_in v4;
-  sockaddr_in6 v6;
-};
-
-// The size of the address in bytes; 0 if `host` is no numeric address.
-socklen_t parse_address(const std::string& host, std::uint16_t port, Address& address) noexcept {
-  address = Address{};
-  if (inet_pton(AF_INET, host.c_str(), &address.v4.sin_addr) == 1) {
-    address.v4.sin_family = AF_INET;
-    address.v4.sin_port = htons(port);
-    return sizeof(address.v4);
-  }
-  address = Address{};
-  const char* text = host.empty() ? "::" : host.c_str();  // takes IPv4 connections too
-  if (inet_pton(AF_INET6, text, &address.v6.sin6_addr) != 1) return 0;
-  address.v6.sin6_family = AF_INET6;
-  address.v6.sin6_port = htons(port);
-  return sizeof(address.v6);
-}
+constexpr std::uint32_t kAcceptedMax = 65'536;
+// The most that a backlog holds on most machines, whatever was asked for (net.core.somaxconn, which is 4096 by default).
+constexpr int kBacklogMax = 65'535;
 
 std::string_view bind_remedy(int error) noexcept {
   switch (error) {
@@ -52,9 +36,9 @@ std::string_view bind_remedy(int error) noexcept {
 }
 
 // Makes a socket as `options` say and puts it to listening. Gives 0, or minus the errno.
-int open_socket(const Address& address, socklen_t address_bytes, const TcpListenOptions& options,
+int open_socket(const Address& address, const TcpListenOptions& options,
                 UniqueFd& socket) noexcept {
-  const int fd = sys::socket(address.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  const int fd = sys::socket(address.family(), SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (fd < 0) return fd;
   socket.reset(fd);
   const auto set = [&](int level, int name, int value) noexcept {
@@ -64,11 +48,12 @@ int open_socket(const Address& address, socklen_t address_bytes, const TcpListen
   if (result == 0 && options.reuse_port) result = set(SOL_SOCKET, SO_REUSEPORT, 1);
   // Accepted sockets inherit it, which spares a call for each.
   if (result == 0 && options.no_delay) result = set(IPPROTO_TCP, TCP_NODELAY, 1);
-  if (result == 0 && address.any.sa_family == AF_INET6) {
-    const bool every = IN6_IS_ADDR_UNSPECIFIED(&address.v6.sin6_addr);
+  if (result == 0 && address.family() == AF_INET6) {
+    const auto& v6 = *reinterpret_cast<const sockaddr_in6*>(address.get());
+    const bool every = IN6_IS_ADDR_UNSPECIFIED(&v6.sin6_addr);  // of IPv4 too
     result = set(IPPROTO_IPV6, IPV6_V6ONLY, every ? 0 : 1);
   }
-  if (result == 0) result = sys::bind(fd, &address.any, address_bytes);
+  if (result == 0) result = sys::bind(fd, address.get(), address.bytes());
   if (result == 0) result = sys::listen(fd, options.backlog);
   return result;
 }
@@ -100,28 +85,25 @@ StatusOr<std::unique_ptr<TcpListener>> TcpListener::listen(const std::string& ho
                                                            TcpListenOptions options) {
   const std::string name =
       "listen on " + (host.empty() ? "every address" : host) + ", port " + std::to_string(port);
-  if (options.accepted_max == 0 || options.backlog <= 0) {
-    return make_status(StatusCode::kInvalidArgument, name + ": accepted_max or backlog is 0");
-  }
-  Address address;
-  const socklen_t address_bytes = parse_address(host, port, address);
-  if (address_bytes == 0) {
+  if (options.accepted_max == 0 || options.accepted_max > kAcceptedMax || options.backlog <= 0) {
     return make_status(StatusCode::kInvalidArgument,
-                       name + ": not a numeric IPv4 or IPv6 address, such as 127.0.0.1 or ::1");
+                       name + ": accepted_max is 1 to 65536, and backlog at least 1");
+  }
+  StatusOr<Address> address = Address::ip(host, port);
+  if (!address.ok()) {
+    return make_status(StatusCode::kInvalidArgument,
+                       name + ": " + std::string(address.status().message()));
   }
   UniqueFd socket;
-  int result = open_socket(address, address_bytes, options, socket);
+  int result = open_socket(*address, options, socket);
   // No IPv6 on this machine: every address is every IPv4 address.
   if (result == -EAFNOSUPPORT && host.empty()) {
-    result = open_socket(address, parse_address("0.0.0.0", port, address), options, socket);
+    result = open_socket(*Address::ip("0.0.0.0", port), options, socket);
   }
   if (result < 0) return errno_status(-result, name, bind_remedy(-result));
-  socklen_t bound_bytes = sizeof(address);
-  result = sys::getsockname(socket.get(), &address.any, &bound_bytes);
-  if (result < 0) return errno_status(-result, name);
-  const std::uint16_t bound =
-      ntohs(address.any.sa_family == AF_INET ? address.v4.sin_port : address.v6.sin6_port);
-  return std::unique_ptr<TcpListener>(new TcpListener(std::move(socket), bound, options));
+  const StatusOr<Address> bound = detail::local_address(socket.get());
+  if (!bound.ok()) return bound.status();
+  return std::unique_ptr<TcpListener>(new TcpListener(std::move(socket), bound->port(), options));
 }
 
 TcpListener::TcpListener(UniqueFd socket, std::uint16_t port, const TcpListenOptions& options)
@@ -129,7 +111,8 @@ TcpListener::TcpListener(UniqueFd socket, std::uint16_t port, const TcpListenOpt
       port_(port),
       accepted_max_(options.accepted_max),
       // A burst, too: what the backlog holds may come at once, before a cancel takes effect.
-      accepted_(options.accepted_max + static_cast<std::uint32_t>(options.backlog)),
+      accepted_(options.accepted_max +
+                static_cast<std::uint32_t>(std::min(options.backlog, kBacklogMax))),
       operation_(new AcceptOperation(*this)) {}
 
 TcpListener::~TcpListener() { close(); }
@@ -194,9 +177,14 @@ void TcpListener::on_accepted(std::int32_t result, bool more) noexcept {
   }
 }
 
+void TcpListener::AcceptAwaiter::describe_wait(std::string& text, std::int64_t now_ns) const {
+  text += " on port " + std::to_string(listener_.port_);
+  describe_time_left(text, now_ns);
+}
+
 StatusOr<UniqueFd> TcpListener::AcceptAwaiter::await_resume() {
   if (connection_) return std::move(connection_);
-  if (stopped()) return make_status(StatusCode::kCancelled, "accept: the task was stopped");
+  if (error_ == 0) return interruption("accept");
   if (error_ == ECANCELED) {
     return make_status(StatusCode::kCancelled, "accept: the listener was closed");
   }

@@ -19,12 +19,15 @@
 #include "wharf/coro/detail/wait.h"
 #include "wharf/runtime/base/status.h"
 #include "wharf/runtime/base/unique_fd.h"
+#include "wharf/runtime/detail/timed_wait.h"
+#include "wharf/runtime/io.h"
 
 namespace wharf::runtime {
 
 struct TcpListenOptions {
   int backlog = 1024;               // connections that wait in the kernel
-  std::uint32_t accepted_max = 64;  // connections that wait in the queue of the listener
+  // Connections that wait in the queue of the listener: 1 to 65536.
+  std::uint32_t accepted_max = 64;
   bool no_delay = true;             // TCP_NODELAY on accepted sockets
   bool reuse_port = false;          // SO_REUSEPORT: others may listen on the same port, and share
 };
@@ -34,7 +37,7 @@ class TcpListener {
   // Binds and listens; SO_REUSEADDR is set. `host` is a numeric IPv4 or IPv6 address; "" is every
   // address of the machine. Port 0 takes a free one.
   //
-  // Errors: InvalidArgument     the host is no numeric address
+  // Errors: InvalidArgument     the host is no numeric address, or an option is out of range
   //         FailedPrecondition  the address is in use, or is not this machine's
   //         PermissionDenied    the port needs a privilege
   //         ResourceExhausted   no file descriptor
@@ -53,19 +56,19 @@ class TcpListener {
   // the listener stays in flight.
   void close() noexcept;
 
-  class [[nodiscard]] AcceptAwaiter final : private coro::detail::Wait {
+  class [[nodiscard]] AcceptAwaiter final : private detail::TimedWait {
    public:
-    explicit AcceptAwaiter(TcpListener& listener) noexcept : listener_(listener) {}
+    AcceptAwaiter(TcpListener& listener, IoOptions options) noexcept
+        : TimedWait(options), listener_(listener) {}
     static constexpr const char* kWaitsFor = "TcpListener::accept";
-    void describe_wait(std::string& text, std::int64_t /*now_ns*/) const {
-      text += " on port " + std::to_string(listener_.port_);
-    }
+    void describe_wait(std::string& text, std::int64_t now_ns) const;
     bool await_ready() noexcept { return listener_.take(*this); }
     template <class Promise>
     bool await_suspend(std::coroutine_handle<Promise> handle,
                        coro::Site site = coro::Site::current()) noexcept {
+      if (!suspend(handle, listener_.waits_, site, *this)) return false;
       listener_.arm();
-      return suspend(handle, listener_.waits_, site, *this);
+      return true;
     }
     StatusOr<UniqueFd> await_resume();
 
@@ -77,14 +80,17 @@ class TcpListener {
   };
 
   // The next connection: close-on-exec, in blocking mode. Any number of tasks may wait; the first that
-  // came is the first served.
+  // came is the first served. A connection that is queued already is given whatever the deadline.
   //
+  // Units:  deadline_ns on the reactor's clock.
   // Errors: Cancelled           the task was stopped, or the listener closed
-  //         ResourceExhausted   EMFILE, ENFILE, ENOMEM: reported to one caller; the next call tries
-  //                             again, and connections wait in the backlog meanwhile
+  //         DeadlineExceeded    the deadline has passed
+  //         ResourceExhausted   EMFILE, ENFILE, ENOMEM: told to those who wait, or else to the next
+  //                             caller; the next call tries again, and connections wait in the
+  //                             backlog meanwhile
   //         any other           errno_status() of accept
   // Cancel: honoured; takes no connection.
-  AcceptAwaiter accept() noexcept { return AcceptAwaiter(*this); }
+  AcceptAwaiter accept(IoOptions options = {}) noexcept { return {*this, options}; }
 
  private:
   class AcceptOperation;

@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <climits>
 #include <deque>
 #include <memory>
 #include <string>
@@ -299,9 +300,45 @@ TEST(TcpListenerTest, APortCanBeShared) {
 }
 
 TEST(TcpListenerTest, AHostThatIsNoAddressIsRefused) {
-  EXPECT_EQ(TcpListener::listen("example.org", 0).status().code(), StatusCode::kInvalidArgument);
-  EXPECT_EQ(TcpListener::listen("127.0.0.1", 0, {.accepted_max = 0}).status().code(),
+  const Status status = TcpListener::listen("example.org", 0).status();
+  EXPECT_EQ(status.code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ(status.message(),
+            "listen on example.org, port 0: address 'example.org': not a numeric IPv4 or IPv6 "
+            "address, such as 127.0.0.1 or ::1");
+  EXPECT_FALSE(TcpListener::listen(std::string("127.0.0.1\0x", 11), 0).ok());
+}
+
+TEST(TcpListenerTest, OptionsOutOfRangeAreRefusedAndTheLargestAreNot) {
+  for (const std::uint32_t accepted_max : {0U, 65'537U, ~0U}) {
+    EXPECT_EQ(TcpListener::listen("127.0.0.1", 0, {.accepted_max = accepted_max}).status().code(),
+              StatusCode::kInvalidArgument);
+  }
+  EXPECT_EQ(TcpListener::listen("127.0.0.1", 0, {.backlog = 0}).status().code(),
             StatusCode::kInvalidArgument);
+
+  Harness harness;
+  const Listener listener = listen_on_loopback({.backlog = INT_MAX, .accepted_max = 65'536});
+  const UniqueFd client = connect_to(listener->port());
+  EXPECT_TRUE(harness.run(accept_one(*listener)).ok());
+}
+
+Task<Status> accept_until(TcpListener& listener, std::int64_t deadline_ns) {
+  StatusOr<UniqueFd> connection = co_await listener.accept({.deadline_ns = deadline_ns});
+  co_return connection.status();
+}
+
+TEST(TcpListenerTest, ADeadlineEndsAWaitAndTakesNoConnection) {
+  Harness harness;
+  const Listener listener = listen_on_loopback();
+  for (const std::int64_t deadline_ns :
+       {std::int64_t{1}, harness.reactor().now_ns() + 1'000'000}) {
+    const Status status = harness.run(accept_until(*listener, deadline_ns));
+    EXPECT_EQ(status.code(), StatusCode::kDeadlineExceeded);
+    EXPECT_EQ(status.message(), "accept: the deadline has passed");
+  }
+
+  const UniqueFd client = connect_to(listener->port());
+  EXPECT_TRUE(harness.run(accept_one(*listener)).ok());
 }
 
 TEST(TcpListenerTest, EveryAddressTakesIpv4) {
