@@ -154,6 +154,8 @@ bool UringBackend::fill_ring() noexcept {
   while (Operation* operation = cancelling_.first()) {
     if (!give_to_kernel(*operation)) return false;
   }
+  // Before what waits for room: a wake must end the sleep however much that is.
+  if (state(waker_) == OperationState::kQueued && !give_to_kernel(waker_)) return false;
   while (Operation* operation = queued_.first()) {
     if (in_kernel_count_ == operations_max_) {
       ++counters_.deferred;

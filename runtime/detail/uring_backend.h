@@ -4,7 +4,8 @@
 // and enters the kernel, once. Invariants:
 //   1. At most operations_max operations, and the waker, are in the kernel; the completion ring has room for twice as
 //      many: for the end of each, and for the answer to the one cancellation that each may see. So it
-//      does not overflow. (A multishot operation that finds it full is ended by the kernel, and says so.)
+//      does not overflow. (A multishot operation that finds it full is ended by the kernel, and says so; the waker, too: it
+//      has its room, and goes there before what waits for some.)
 //   2. A cancellation is submitted only while its target is in flight, so the address that names the
 //      target is no other operation's.
 //

@@ -25,6 +25,7 @@
 namespace wharf::runtime::detail {
 namespace {
 
+using test::Listening;
 using test::Recorder;
 using test::Results;
 using test::SocketPair;
@@ -38,20 +39,6 @@ struct Pipe {
   }
   UniqueFd reader;
   UniqueFd writer;
-};
-
-// Listens on a port of 127.0.0.1, in blocking mode.
-struct Listening {
-  Listening() : socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t bytes = sizeof(address);
-    EXPECT_EQ(::bind(socket.get(), reinterpret_cast<sockaddr*>(&address), bytes), 0);
-    EXPECT_EQ(::getsockname(socket.get(), reinterpret_cast<sockaddr*>(&address), &bytes), 0);
-    EXPECT_EQ(::listen(socket.get(), 8), 0);
-  }
-  UniqueFd socket;
-  sockaddr_in address{};
 };
 
 using BackendOperationsTest = test::EachBackend;
@@ -234,7 +221,7 @@ TEST_P(BackendOperationsTest, AnAcceptWaitsForOneConnection) {
   accept.flags = SOCK_CLOEXEC;
   backend_->submit(accept);
   EXPECT_EQ(backend_->poll(), 0U);
-  const UniqueFd client = test::connect_to(ntohs(listening.address.sin_port));
+  const UniqueFd client = listening.connect();
   wait_for(accept);
 
   const UniqueFd accepted(accept.results.at(0));
@@ -250,7 +237,7 @@ TEST_P(BackendOperationsTest, AMultishotAcceptTakesEveryConnectionUntilItIsCance
   backend_->submit(accept);
   std::deque<UniqueFd> clients;
   for (std::size_t i = 1; i <= 5; ++i) {
-    clients.push_back(test::connect_to(ntohs(listening.address.sin_port)));
+    clients.push_back(listening.connect());
     while (accept.results.size() < i) backend_->wait(kNever);
   }
   EXPECT_TRUE(accept.in_flight());

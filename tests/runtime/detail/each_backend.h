@@ -1,9 +1,14 @@
-// EachBackend: a test that runs on every backend, and on every way to set up a ring.
+// EachBackend: a test that runs on every backend, and on every way to set up a ring. With Recorder and Listening, what such
+// tests make use of.
 //
 //     using ThingTest = test::EachBackend;
 //     TEST_P(ThingTest, ...) { make(); ... }
 //     WHARF_EACH_BACKEND(ThingTest);
 #pragma once
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
 
 #include <cstddef>
 #include <cstdint>
@@ -41,6 +46,21 @@ using Results = std::vector<std::int32_t>;
 
 inline constexpr std::size_t kEpoll =
     runtime::detail::UringBackend::kSetupCount;  // the others: setups of rings
+
+// Listens on a port of 127.0.0.1, in blocking mode.
+struct Listening {
+  Listening() : socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t bytes = sizeof(address);
+    EXPECT_EQ(::bind(socket.get(), reinterpret_cast<sockaddr*>(&address), bytes), 0);
+    EXPECT_EQ(::getsockname(socket.get(), reinterpret_cast<sockaddr*>(&address), &bytes), 0);
+    EXPECT_EQ(::listen(socket.get(), 16), 0);
+  }
+  runtime::UniqueFd connect() const { return connect_to(ntohs(address.sin_port)); }
+  runtime::UniqueFd socket;
+  sockaddr_in address{};
+};
 
 class EachBackend : public ::testing::TestWithParam<std::size_t> {
  protected:
