@@ -120,6 +120,7 @@ void UringBackend::submit(Operation& operation) noexcept {
 }
 
 void UringBackend::cancel(Operation& operation) noexcept {
+  if (operation.opcode == Opcode::kClose) return;
   if (state(operation) == OperationState::kQueued) {
     OperationList::remove(operation);
     cancelled_.push_back(operation);

@@ -214,6 +214,18 @@ TEST_P(BackendOperationsTest, CloseCloses) {
   EXPECT_EQ(::fcntl(close.fd, F_GETFD), -1);
 }
 
+TEST_P(BackendOperationsTest, ACloseIsNeverCancelled) {
+  make();
+  SocketPair pair;
+  Recorder close(Opcode::kClose, pair.left.release());
+  backend_->submit(close);
+  backend_->cancel(close);
+  wait_for(close);
+
+  EXPECT_EQ(close.results, Results{0});
+  EXPECT_EQ(::fcntl(close.fd, F_GETFD), -1);
+}
+
 TEST_P(BackendOperationsTest, AnAcceptWaitsForOneConnection) {
   make();
   Listening listening;
