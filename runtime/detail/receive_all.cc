@@ -12,7 +12,7 @@
 namespace wharf::runtime::detail {
 namespace {
 
-constexpr std::size_t kBytesMax = 0x7fff'f000;  // of one call, whatever is asked for
+constexpr std::size_t kBytesMax = 0x7fff'f000;  // of one operation, whatever is asked for
 constexpr std::size_t kPartCountMax = 16;       // of one call here; another takes the others
 
 msghdr* header_of(const Operation& operation) noexcept {
@@ -23,12 +23,12 @@ msghdr* header_of(const Operation& operation) noexcept {
 class Rest {
  public:
   Rest(const Operation& operation, std::size_t moved_bytes) noexcept
-      : whole_{.iov_base = operation.memory, .iov_len = operation.memory_bytes} {
+      : whole_{.iov_base = operation.memory, .iov_len = operation.memory_bytes},
+        bytes_max_(kBytesMax - moved_bytes) {
     const msghdr* const header = header_of(operation);
     const iovec* const parts = header != nullptr ? header->msg_iov : &whole_;
     const std::size_t part_count = header != nullptr ? header->msg_iovlen : 1;
     for (std::size_t i = 0; i < part_count; ++i) add(parts[i], moved_bytes);
-    bytes_ = std::min(bytes_, kBytesMax);
   }
   Rest(const Rest&) = delete;
   Rest& operator=(const Rest&) = delete;
@@ -43,12 +43,14 @@ class Rest {
   void add(const iovec& part, std::size_t& skipped_bytes) noexcept {
     const std::size_t skip = std::min(part.iov_len, skipped_bytes);
     skipped_bytes -= skip;
-    bytes_ += part.iov_len - skip;
-    if (part.iov_len == skip || count_ == kPartCountMax) return;
-    parts_[count_++] = {static_cast<std::byte*>(part.iov_base) + skip, part.iov_len - skip};
+    const std::size_t bytes = std::min(part.iov_len - skip, bytes_max_ - bytes_);
+    bytes_ += bytes;
+    if (bytes == 0 || count_ == kPartCountMax) return;
+    parts_[count_++] = {static_cast<std::byte*>(part.iov_base) + skip, bytes};
   }
 
   const iovec whole_;
+  const std::size_t bytes_max_;
   std::array<iovec, kPartCountMax> parts_;
   std::size_t count_ = 0;
   std::size_t bytes_ = 0;

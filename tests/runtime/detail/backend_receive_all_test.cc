@@ -1,4 +1,5 @@
 // Receives with MSG_WAITALL, on each backend.
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -13,6 +14,7 @@
 #include <gtest/gtest.h>
 
 #include "wharf/runtime/backend.h"
+#include "wharf/runtime/detail/receive_all.h"
 #include "wharf/tests/runtime/detail/each_backend.h"
 
 namespace wharf::runtime::detail {
@@ -171,6 +173,25 @@ TEST_P(BackendReceiveAllTest, ALongOneThatComesInManyPiecesIsWhole) {
 
   EXPECT_EQ(receive_.results, Results{static_cast<std::int32_t>(sent.size())});
   EXPECT_TRUE(text == sent);
+}
+
+// Nothing is touched but what is received: the rest of the memory is an address.
+TEST(ReceiveAllTest, NoReceiveTakesMoreThanItsResultCanSay) {
+  constexpr std::uint32_t kMost = 0x7fff'f000;  // of one call, in the kernel
+  constexpr std::size_t kBytes = std::size_t{3} << 30;
+  void* const memory = ::mmap(nullptr, kBytes, PROT_READ | PROT_WRITE,
+                              MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  ASSERT_NE(memory, MAP_FAILED);
+  SocketPair pair;
+  Recorder receive(Opcode::kRecv, pair.left.get(), memory, kBytes);
+  receive.flags = MSG_WAITALL;
+  EXPECT_EQ(::send(pair.right.get(), "quay", 4, 0), 4);
+  std::uint32_t moved_bytes = kMost - 3;
+
+  EXPECT_EQ(receive_more(receive, receive.fd, moved_bytes), static_cast<std::int32_t>(kMost));
+
+  EXPECT_EQ(::recv(pair.left.get(), memory, 4, MSG_DONTWAIT), 1);
+  ::munmap(memory, kBytes);
 }
 
 }  // namespace
