@@ -6,6 +6,7 @@
 #include <array>
 #include <condition_variable>
 #include <csignal>
+#include <cstddef>
 #include <mutex>
 #include <new>
 #include <system_error>
@@ -57,6 +58,7 @@ class Closer {
       ++idle_count_;
     } catch (const std::system_error&) {
       // The helpers that there are will do.
+    } catch (const std::bad_alloc&) {
     }
     sys::thread_sigmask(SIG_SETMASK, &old, nullptr);
   }
@@ -85,8 +87,9 @@ class Closer {
   std::size_t idle_count_ = 0;  // of the threads: not closing anything
 };
 
-Closer& closer() {
-  static auto* const only = new Closer;
+Closer& closer() noexcept {
+  alignas(Closer) static std::array<std::byte, sizeof(Closer)> memory;  // no want of it can be
+  static auto* const only = ::new (memory.data()) Closer;
   return *only;
 }
 
