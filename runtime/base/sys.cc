@@ -208,8 +208,9 @@ int posix_spawn(pid_t* pid, const char* path, const posix_spawn_file_actions_t* 
                 char* const environment[]) noexcept {
   return invoke_once(Call::kPosixSpawn, [=] {
     // This one returns the errno, and leaves errno undefined.
+    const int saved = errno;
     const int error = ::posix_spawn(pid, path, actions, attributes, argv, environment);
-    errno = error;
+    errno = error == 0 ? saved : error;
     return error == 0 ? 0 : -1;
   });
 }

@@ -36,6 +36,21 @@ TEST(SysTest, AFailedCallGivesMinusTheErrnoAndLeavesErrnoAlone) {
   EXPECT_EQ(errno, EPROTO);
 }
 
+TEST(SysTest, ASpawnLeavesErrnoAlone) {
+  char name[] = "true";
+  char* const arguments[] = {name, nullptr};
+  char* const environment[] = {nullptr};
+  pid_t child = -1;
+  errno = EPROTO;
+
+  EXPECT_EQ(sys::posix_spawn(&child, "/no/true", nullptr, nullptr, arguments, environment),
+            -ENOENT);
+  EXPECT_EQ(errno, EPROTO);
+  EXPECT_EQ(sys::posix_spawn(&child, "/bin/true", nullptr, nullptr, arguments, environment), 0);
+  EXPECT_EQ(errno, EPROTO);
+  EXPECT_EQ(::waitpid(child, nullptr, 0), child);
+}
+
 TEST(SysTest, AFailedMappingIsNull) {
   int error = 0;
 
