@@ -54,7 +54,7 @@ class StallDetector {
   // Runs on the detector's thread while the reactor is held up: it must touch nothing that belongs to the reactor.
   using Report = std::function<void(const Stall&)>;
 
-  // `limit`: at least a microsecond.
+  // `limit`: at least a microsecond. Throws std::system_error if no thread can be started.
   StallDetector(const Reactor& reactor, std::chrono::nanoseconds limit, Report report = print_stall);
   StallDetector(const StallDetector&) = delete;
   StallDetector& operator=(const StallDetector&) = delete;

@@ -3,7 +3,8 @@
 //
 // What is awaited is a change of the word. A thread that has been called back or woken sleeps on none of its words for a moment;
 // then it finds those that have changed. A wake in that moment of a word that is as before is not noticed: its waiter
-// would look at the word, and wait again. A wake that comes while the thread sleeps ends the wait of its word, changed or not.
+// would look at the word, and wait again. A wake that comes while the thread sleeps ends the wait of its word, changed or not;
+// of several that come at once the kernel names one, and the others end the waits of words that have changed.
 //
 // Ownership: a client stays where it is until its end; so does its word.
 // Threads:   one, but for Client::on_futex_end. Threads start as they are needed, and stay until the end; every signal is
