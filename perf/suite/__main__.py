@@ -21,6 +21,8 @@ BUSY = 0.7  # processes that run beside the suite
 
 def run(options: argparse.Namespace) -> int:
     built = contenders.find(options.build, options.only)
+    if not built:
+        sys.exit(f"perf: no contender was built in {options.build}")
     rows = plan.make(built, options.quick, options.case)
     if not rows:
         sys.exit("perf: nothing to measure; --list shows the rows, and perf/suite/README.md the cases")

@@ -9,8 +9,8 @@ from server import Server, process_exists, stopped, wait_until
 
 class DrainTest(unittest.TestCase):
 
-    def start(self, *options):
-        server = Server("--drain-ms=60000", *options).start()
+    def start(self, drain_ms=60_000):
+        server = Server(f"--drain-ms={drain_ms}").start()
         self.addCleanup(server.__exit__)
         return server
 
@@ -71,7 +71,7 @@ class DrainTest(unittest.TestCase):
         self.assertEqual(server.wait(), 0)
 
     def test_what_takes_too_long_is_cut_off(self):
-        server = self.start("--drain-ms=200")
+        server = self.start(drain_ms=200)
         with server.client() as slow, server.client() as silent:
             slow.send(b"GET /sleep/3600000 HTTP/1.1\r\nHost: t\r\n\r\n")
             wait_until(lambda: sum(worker["in_flight"] for worker in server.stats()["workers"]) == 1,

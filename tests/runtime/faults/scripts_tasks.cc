@@ -170,6 +170,7 @@ coro::Task<Status> owned(std::string /*directory*/) {
 coro::Task<Status> signals(std::string /*directory*/) {
   StatusOr<std::unique_ptr<SignalSet>> set = SignalSet::create({SIGUSR2});
   if (!set.ok()) co_return set.status();
+  std::signal(SIGUSR2, SIG_IGN);  // one that nobody took ends no process when the set does
   ::raise(SIGUSR2);
   StatusOr<int> number = co_await (*set)->next();
   if (!number.ok()) co_return number.status();
