@@ -63,7 +63,7 @@ class Joiner {
 };
 
 // The part of a coroutine that needs no types. Every promise derives from it. What is not set until later is not cleared
-// before: an await is 166 instructions with g++ 12, and each counts.
+// before: every await pays for it.
 struct Frame : detail::TaskLink {
   std::coroutine_handle<> handle;
   Frame* next;                       // while it is in the ready queue, or in the list of a Scope's dead

@@ -3,7 +3,7 @@
 // Cost:    about 3 ns for a frame of up to kFrameBytesMax that was freed before on this thread; malloc otherwise, or what
 //          set_frame_memory() (frame_memory.h) put in its place.
 // Threads: any. A frame may be freed on another thread than its maker's: it then joins that thread's cache.
-// Under ASan every frame is a plain allocation, so that a use after free is seen.
+// Under sanitizers every frame is a plain allocation, so that a use after free is seen.
 #pragma once
 
 #include <cstddef>

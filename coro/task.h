@@ -9,7 +9,7 @@
 // Cancel:  a task inherits the stop token of the task that awaits it. Stopping never destroys a task: its awaiters
 //          resume early and say so, and the task ends in its own words.
 // Threads: one executor's thread.
-// Cost:    about 10 ns, with the frame from the cache of frame_cache.h.
+// Cost:    166 instructions with g++ 12 (tests/counts), with the frame from the cache of frame_cache.h.
 #pragma once
 
 #include <coroutine>

@@ -4,8 +4,8 @@
 //     StatusOr<int> signal = co_await (*signals)->next();
 //
 // The signals are blocked in this thread while the set lives; its end unblocks those that it has blocked,
-// and leaves others alone, such as those of another set. Other threads must block them too: make the set before they start. Signals of one number
-// that come together are one, as ever.
+// and leaves others alone, such as those of another set. Other threads must block them too: make the set
+// before they start. Signals of one number that come together are one, as ever.
 //
 // Threads: the reactor's.
 #pragma once

@@ -27,7 +27,7 @@ inline constinit FreeFrame no_free_frame{nullptr, 0};
 // Constant-initialised, and without a destructor, so that a thread reaches it without asking whether it is there.
 struct FrameLists {
   static constexpr std::size_t class_of(std::size_t bytes) noexcept { return (bytes - 1) / kFrameListBytes; }
-  // Under ASan every frame is a plain allocation.
+  // Under sanitizers every frame is a plain allocation.
   static constexpr bool keeps(std::size_t bytes) noexcept { return !WHARF_SANITIZED && bytes <= kFrameListBytesMax; }
 
   // Null: there is none of the size.
