@@ -374,8 +374,8 @@ void Link::close() noexcept {
     flush();  // E1
     end(absl::UnavailableError("this side has closed the port"));
   }
+  reactor_.remove(*this);  // hot still, if what was parked has been taken since
   if (!parked_.empty()) {
-    reactor_.remove(*this);
     parked_.clear();  // requests among them hold a Ref to this link
     receivers_.resume_all();
   }

@@ -128,17 +128,24 @@ coro::Task<void> call_and_fail(ipc::Port& port, std::size_t bytes) {
   EXPECT_OK(sent);
 }
 
+// A link with both ends here.
+coro::Task<void> open_both(std::unique_ptr<ipc::Port>& first, std::unique_ptr<ipc::Port>& second) {
+  auto sockets = ipc::Port::end_pair();
+  CO_ASSERT_OK(sockets.status());
+  coro::Scope scope;
+  scope.spawn(open_at(first, std::move(sockets->first)));
+  scope.spawn(open_at(second, std::move(sockets->second)));
+  co_await scope.join();
+}
+
 // Both ends are here, so that the goodbye comes while the call's fragments are on their way.
 coro::Task<void> say_goodbye_amid_a_call() {
   constexpr std::size_t kBytes = 1 << 20;
-  auto sockets = ipc::Port::end_pair();
-  CO_ASSERT_OK(sockets.status());
   std::unique_ptr<ipc::Port> caller;
   std::unique_ptr<ipc::Port> leaver;
+  co_await open_both(caller, leaver);
+  CO_ASSERT_TRUE(caller != nullptr && leaver != nullptr);
   coro::Scope scope;
-  scope.spawn(open_at(caller, std::move(sockets->first)));
-  scope.spawn(open_at(leaver, std::move(sockets->second)));
-  co_await scope.join();
   scope.spawn(call_and_fail(*caller, kBytes));
   co_await next_turn();
 
@@ -155,6 +162,37 @@ coro::Task<void> say_goodbye_amid_a_call() {
 }
 
 TEST_F(PortTest, S2_ACallThatHasBegunIsFinishedAfterThePeersGoodbye) { run(say_goodbye_amid_a_call()); }
+
+coro::Task<void> call_until_stopped(ipc::Port& port) {
+  auto reply = co_await port.call(ipc::Message("answer me"));
+  EXPECT_EQ(reply.status().code(), StatusCode::kCancelled) << reply.status();
+}
+
+// All within one turn: a call is stopped, the link ends with a message still to be received, it is received, and the port
+// goes. The stopped call had made the port look out for its message.
+coro::Task<void> take_the_last_message_and_go() {
+  std::unique_ptr<ipc::Port> port;
+  std::unique_ptr<ipc::Port> leaver;
+  co_await open_both(port, leaver);
+  CO_ASSERT_TRUE(port != nullptr && leaver != nullptr);
+  coro::Scope scope;
+  scope.spawn(call_until_stopped(*port));
+  co_await next_turn();
+  Status sent = co_await leaver->send(ipc::Message("the last"));
+  EXPECT_OK(sent);
+  leaver->close();
+
+  scope.cancel();
+  Status refused = co_await port->send(ipc::Message("too late"));
+  EXPECT_EQ(refused.code(), StatusCode::kUnavailable) << refused;
+  co_await scope.join();
+  auto last = co_await port->receive();
+  port.reset();
+
+  EXPECT_TRUE(last.has_value() && last->to_string() == "the last");
+}
+
+TEST_F(PortTest, S2_APortMayGoInTheTurnInWhichItsLastMessageIsTaken) { run(take_the_last_message_and_go()); }
 
 }  // namespace
 }  // namespace wharf::test
