@@ -15,8 +15,9 @@ coro::Task<StatusOr<std::unique_ptr<Port>>> Port::open(PortEnd end, PortOptions 
   StatusOr<detail::Handshaken> handshaken =
       co_await detail::shake_hands(std::move(end), options, &link->lane_owner());
   if (!handshaken.ok()) co_return handshaken.status();
+  auto port = std::make_unique<Port>(link);
   link->start(std::move(handshaken).value());
-  co_return std::make_unique<Port>(std::move(link));
+  co_return port;
 }
 
 StatusOr<std::pair<PortEnd, PortEnd>> Port::end_pair() {

@@ -35,19 +35,20 @@ void Link::start(Handshaken handshaken) {
   peer_doorbell_ = std::move(handshaken.peer_doorbell);
   message_bytes_max_ = handshaken.message_bytes_max;
   peer_stream_window_ = handshaken.stream_window;
+  stall_timer_ = std::make_unique<StallTimer>(*this);
+  socket_watch_ = std::make_unique<SocketWatch>(*this);
+  // The transport comes last: a link has one from the moment when nothing of this can fail any more.
   if (lane_) {
+    doorbell_watch_ = std::make_unique<DoorbellWatch>(*this);
+    if (options_.lane.arena_idle_ms != 0) arena_timer_ = std::make_unique<ArenaTimer>(*this);
     plain_bytes_max_ = std::min({handshaken.inline_bytes_max, message_bytes_max_, shm::kInlineBytesMax});
     const LaneTransport::Limits limits{handshaken.inline_bytes_max, message_bytes_max_, options_.turn_bytes_max};
     transport_ = std::make_unique<LaneTransport>(lane_, *socket_, limits, options_.trust, counters_);
-    doorbell_watch_ = std::make_unique<DoorbellWatch>(*this);
-    if (options_.lane.arena_idle_ms != 0) arena_timer_ = std::make_unique<ArenaTimer>(*this);
   } else {
     const SocketTransport::Limits limits{handshaken.packet_bytes_max, message_bytes_max_,
                                          options_.socket_turn_bytes_max};
     transport_ = std::make_unique<SocketTransport>(*socket_, limits, counters_);
   }
-  socket_watch_ = std::make_unique<SocketWatch>(*this);
-  stall_timer_ = std::make_unique<StallTimer>(*this);
 }
 
 // ---- The tasks' side; sending and receiving are in link_send.cc and link_receive.cc ----
