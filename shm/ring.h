@@ -130,7 +130,6 @@ class RingReader {
   // Gives the cells that were read back to the peer. True if there were any: then the peer may have to be woken.
   bool publish() noexcept;
   std::size_t unpublished_cells() const noexcept { return tail_ - consumed_; }
-  std::uint64_t cell_count() const noexcept { return cell_mask_ + 1; }
 
   // The field that made peek() say kViolation.
   Violation violation() const noexcept { return violation_; }

@@ -297,34 +297,28 @@ Transport::Got LaneTransport::take_note(const shm::RecordHeader& header, Message
 }
 
 Transport::Got LaneTransport::try_receive(Message& message) {
-  while (true) {
-    shm::RecordView record;
-    switch (lane_->reader().peek(record)) {
-      case shm::RingReader::Next::kEmpty: return Got::kEmpty;
-      case shm::RingReader::Next::kViolation: return violation(lane_->reader().violation());
-      case shm::RingReader::Next::kRecord: break;
-    }
-    Got got = Got::kEmpty;  // goes on with the next record
-    switch (record.header.kind) {
-      case shm::RecordKind::kMessage:
-        got = first_of_request(record.header) && lane_->reader().claim_retracted()
-                  ? take_retracted(record, message)
-                  : take_message(record, message);
-        break;
-      case shm::RecordKind::kCredit:
-      case shm::RecordKind::kCancel: got = take_note(record.header, message); break;
-      case shm::RecordKind::kFin: got = take_fin(record.header); break;
-      case shm::RecordKind::kSegment:
-        if (!adopt_segment(record)) got = Got::kBroken;
-        break;
-      case shm::RecordKind::kRetire:
-        if (!retire_segment(record.header)) got = Got::kBroken;
-        break;
-      case shm::RecordKind::kPad: break;  // never shown
-    }
-    lane_->reader().pop();
-    if (got != Got::kEmpty) return got;
+  shm::RecordView record;
+  switch (lane_->reader().peek(record)) {
+    case shm::RingReader::Next::kEmpty: return Got::kEmpty;
+    case shm::RingReader::Next::kViolation: return violation(lane_->reader().violation());
+    case shm::RingReader::Next::kRecord: break;
   }
+  Got got = Got::kEmpty;
+  switch (record.header.kind) {
+    case shm::RecordKind::kMessage:
+      got = first_of_request(record.header) && lane_->reader().claim_retracted()
+                ? take_retracted(record, message)
+                : take_message(record, message);
+      break;
+    case shm::RecordKind::kCredit:
+    case shm::RecordKind::kCancel: got = take_note(record.header, message); break;
+    case shm::RecordKind::kFin: got = take_fin(record.header); break;
+    case shm::RecordKind::kSegment: got = adopt_segment(record) ? Got::kMemory : Got::kBroken; break;
+    case shm::RecordKind::kRetire: got = retire_segment(record.header) ? Got::kMemory : Got::kBroken; break;
+    case shm::RecordKind::kPad: break;  // never shown
+  }
+  lane_->reader().pop();
+  return got;
 }
 
 }  // namespace wharf::ipc::detail

@@ -59,6 +59,7 @@ Got Link::take(Message& message) {
       case Got::kRetracted:
       case Got::kCredit:
       case Got::kCancel:
+      case Got::kMemory:  // takes as long as a message with a descriptor
         use_turn(message.size_bytes());
         if (!peer_gone_) publish_early();
         if (accept(got, message)) return Got::kMessage;
@@ -97,6 +98,7 @@ bool Link::accept(Got got, Message& message) {
       return false;
     case Got::kCredit:
     case Got::kCancel: accept_note(got, message); return false;
+    case Got::kMemory: return false;
     default: break;
   }
   if ((message.flags_ & shm::kFlagReply) != 0) {

@@ -71,8 +71,9 @@ class Transport {
   virtual void settle_retraction(std::uint64_t stream, bool unseen) = 0;
 
   // kRetracted: a request that its sender has taken back; only its stream is set. kCredit, kCancel: as the record of that name.
+  // kMemory: the peer's arena has another segment, or one less.
   // kBusy: not empty, but enough for one turn. kEnd: the socket's end, seen by a transport that reads the socket.
-  enum class Got { kMessage, kRetracted, kCredit, kCancel, kFin, kEmpty, kBusy, kEnd, kBroken };
+  enum class Got { kMessage, kRetracted, kCredit, kCancel, kMemory, kFin, kEmpty, kBusy, kEnd, kBroken };
   // Receives the next message.
   virtual Got try_receive(Message& message) = 0;
   // Messages that have arrived in part.

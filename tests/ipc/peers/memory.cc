@@ -60,6 +60,53 @@ WHARF_PEER(let_go_and_say_so) {
   co_return absl::OkStatus();
 }
 
+namespace {
+
+void announce(RawLink& link, shm::Segment& segment) {
+  Fds fds;
+  fds.push_back(segment.take_fd());
+  link.send_packet({.kind = PacketKind::kFds}, "", fds);
+  shm::RecordHeader announced{};
+  announced.kind = shm::RecordKind::kSegment;
+  announced.fd_count = 1;
+  announced.fds_sequence = static_cast<std::uint32_t>(link.next_sequence() - 1);
+  link.write_record(announced);
+}
+
+void retire(RawLink& link, std::uint32_t id) {
+  shm::RecordHeader retired{};
+  retired.kind = shm::RecordKind::kRetire;
+  retired.type = id;
+  link.write_record(retired);
+}
+
+}  // namespace
+
+// Announces `argument` segments, and retires each at once; all of it is there before the other side sees any.
+WHARF_RAW_PEER(segments_come_and_go) {
+  {
+    RawLink link(peer.take_link(), true);
+    Status shaken = link.shake_hands();
+    WANT_OK(shaken);
+    peer.cue();
+    for (std::uint32_t id = 0; id < peer.argument(); ++id) {
+      shm::SegmentHeader header{};
+      header.kind = shm::SegmentKind::kArena;
+      header.id = id;
+      auto segment = shm::Segment::create(header, shm::kArenaDataOffset + 4096);
+      WANT_OK(segment.status());
+      announce(link, *segment);
+      retire(link, id);
+    }
+    shm::RecordHeader message{};
+    message.kind = shm::RecordKind::kMessage;
+    link.write_record(message);
+    link.publish();
+    link.wait_for_end();
+  }
+  co_return absl::OkStatus();
+}
+
 // Lends a block, and retires its segment while the block is out.
 WHARF_RAW_PEER(retires_early) {
   {
@@ -73,22 +120,13 @@ WHARF_RAW_PEER(retires_early) {
     auto segment = shm::Segment::create(segment_header, shm::kArenaDataOffset + text.size());
     WANT_OK(segment.status());
     std::memcpy(segment->data() + shm::kArenaDataOffset, text.data(), text.size());
-    Fds fds;
-    fds.push_back(segment->take_fd());
-    link.send_packet({.kind = PacketKind::kFds}, "", fds);
-    shm::RecordHeader announced{};
-    announced.kind = shm::RecordKind::kSegment;
-    announced.fd_count = 1;
-    announced.fds_sequence = static_cast<std::uint32_t>(link.next_sequence() - 1);
-    link.write_record(announced);
+    announce(link, *segment);
     shm::RecordHeader message{};
     message.kind = shm::RecordKind::kMessage;
     message.block_count = 1;
     const shm::BlockDescriptor block{1, 0, 0, static_cast<std::uint32_t>(text.size())};
     link.write_record(message, bytes_of(block));
-    shm::RecordHeader retired{};
-    retired.kind = shm::RecordKind::kRetire;
-    link.write_record(retired);
+    retire(link, 0);
     message.block_count = 0;
     link.write_record(message);
     link.publish();

@@ -1,4 +1,5 @@
 // S15: the reader: sleeps when there is nothing, misses nothing, and lets no peer have more than its share of a turn.
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <string>
@@ -61,6 +62,43 @@ TEST_P(PortRowTest, S15_APeerThatFloodsHasItsShareOfATurnAndNoMore) {
   options.turn_message_count_max = kShare;
 
   run(withstand(setup("flood", options), setup("echo")));
+}
+
+constexpr std::uint64_t kSegments = 60;
+
+// Segments that are mapped and unmapped count like messages, though no task sees them.
+coro::Task<void> watch_segments(PeerSetup setup) {
+  PeerProcess peer(setup);
+  auto port = co_await peer.open(setup.port);
+  CO_ASSERT_TRUE(port != nullptr);
+  std::uint64_t most_in_a_turn = 0;
+  bool over = false;
+  coro::Scope scope;
+  scope.spawn([](ipc::Port& from, bool& done) -> coro::Task<void> {
+    auto message = co_await from.receive();
+    EXPECT_TRUE(message.has_value());
+    done = true;
+  }, std::ref(*port), std::ref(over));
+
+  while (!over) {
+    const std::uint64_t before = port->counters().socket_receives;
+    co_await coro::yield();
+    most_in_a_turn = std::max(most_in_a_turn, port->counters().socket_receives - before);
+  }
+
+  co_await scope.join();
+  EXPECT_EQ(port->counters().socket_receives, kSegments);
+  EXPECT_LE(most_in_a_turn, kShare);
+  port.reset();
+  co_await peer.join();
+}
+
+TEST_F(LaneRowTest, S15_SegmentsThatComeAndGoHaveTheirShareOfATurnToo) {
+  PeerSetup setup = peer_setup("segments_come_and_go");
+  setup.argument = kSegments;
+  setup.port.turn_message_count_max = kShare;
+
+  run(watch_segments(setup));
 }
 
 coro::Task<void> sleep_between(ipc::Port& port, PeerProcess& /*peer*/) {
