@@ -12,6 +12,8 @@
 // | plain, larger, up to the whole arena             | kCopy      |                                               |
 // | anything else                                    | kNone      | the message is refused                        |
 //
+// Where kCopy finds no memory, and none is lent that could come home, a file takes its place (Settling::begin).
+//
 // Plain is what no other row names: borrowed bytes, and what lies in another link's memory. Plain parts that stand side
 // by side, and are not inline, travel as one.
 //

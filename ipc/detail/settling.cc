@@ -49,6 +49,8 @@ Settling::Step Settling::begin(const Message& message, std::size_t first_part, c
     const Route route = choose_route({.bytes = bytes, .fd_to_spare = fd_to_spare}, limits);
     shm::Allocation got = shm::Allocation::kTooLarge;
     if (route == Route::kCopy) got = arena_is_others ? shm::Allocation::kFull : add_blocks(bytes);
+    // Nothing is on its way home: what fills the arena is loans, whose messages may wait behind this one.
+    if (got == shm::Allocation::kFull && lane->lent().lent_count() == 0) got = shm::Allocation::kTooLarge;
     Step step = Step::kDone;
     if (got == shm::Allocation::kFull) {
       step = Step::kNoMemory;
@@ -61,7 +63,7 @@ Settling::Step Settling::begin(const Message& message, std::size_t first_part, c
     } else if (got == shm::Allocation::kTooLarge) {
       step = Step::kFailed;
       why = absl::ResourceExhaustedError(
-          "send: the payload does not fit the arena, and no descriptor is to spare for a file: raise arena_bytes_max");
+          "send: the arena has no room for the payload, and no descriptor is to spare for a file: raise arena_bytes_max");
     }
     if (step == Step::kDone) continue;
     give_up(0);

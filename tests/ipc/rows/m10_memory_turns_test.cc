@@ -9,6 +9,7 @@
 
 #include "wharf/coro/scope.h"
 #include "wharf/runtime/base/sys.h"
+#include "wharf/tests/ipc/descriptors.h"
 #include "wharf/tests/ipc/port_test.h"
 
 namespace wharf::test {
@@ -86,6 +87,60 @@ coro::Task<void> let_small_loans_wait(ipc::Port& port, PeerProcess& peer) {
 
 TEST_F(LaneRowTest, M10_ASmallLoanDoesNotOvertakeALargeSend) {
   run(peer_setup("let_go_when_the_test_sleeps", with_arena(256 * kKiB)), let_small_loans_wait);
+}
+
+coro::Task<void> send_loan(ipc::Port& port, Order& order, std::string name, ipc::Loan loan) {
+  Status sent = co_await port.send(ipc::Message(std::move(loan)));
+  EXPECT_OK(sent);
+  order.push_back(std::move(name));
+}
+
+// All of the arena is in loans, and they are sent behind what waits for memory: nobody else could bring it.
+coro::Task<void> copy_before_loans(ipc::Port& port, PeerProcess& /*peer*/) {
+  std::vector<ipc::Loan> loans;
+  for (int i = 0; i < 4; ++i) {
+    auto loan = co_await port.loan(64 * kKiB);
+    CO_ASSERT_OK(loan.status());
+    loans.push_back(*std::move(loan));
+  }
+  coro::Scope scope;
+  Order order;
+  scope.spawn(borrow(port, order, "large loan", 128 * kKiB));
+  co_await next_turn();
+
+  scope.spawn(copy(port, order, "copy", 4 * kKiB));
+  for (ipc::Loan& loan : loans) scope.spawn(send_loan(port, order, "sent loan", std::move(loan)));
+  co_await scope.join();
+
+  EXPECT_EQ(order, (Order{"copy", "sent loan", "sent loan", "sent loan", "sent loan", "large loan"}));
+  EXPECT_EQ(port.counters().files_copied, 1u);
+  Status closed = co_await port.close_send();
+  EXPECT_OK(closed);
+  auto count = co_await port.receive();
+  CO_ASSERT_TRUE(count.has_value());
+  EXPECT_EQ(value_of<std::uint64_t>(count->to_string()), 5u);
+}
+
+TEST_F(LaneRowTest, M10_ASendThatCopiesDoesNotWaitForLoansThatAreSentBehindIt) {
+  run(peer_setup("count_then_tell", with_arena(256 * kKiB)), copy_before_loans);
+}
+
+coro::Task<void> copy_with_all_descriptors(ipc::Port& port, PeerProcess& peer) {
+  auto all = co_await port.loan(256 * kKiB);
+  CO_ASSERT_OK(all.status());
+  const std::string payload(4 * kKiB, 'x');
+  ipc::Message message(payload);
+  for (std::uint64_t i = 0; i < 16; ++i) message.attach(numbered_file(i));
+
+  Status sent = co_await port.send(std::move(message));
+
+  EXPECT_EQ(sent.code(), StatusCode::kResourceExhausted);
+  EXPECT_NE(sent.message().find("no descriptor is to spare"), std::string::npos) << sent;
+  peer.cue();
+}
+
+TEST_F(LaneRowTest, M10_WithoutMemoryOrADescriptorForAFileASendIsRefused) {
+  run(peer_setup("idle", with_arena(256 * kKiB)), copy_with_all_descriptors);
 }
 
 coro::Task<void> time_out(ipc::Port& port, PeerProcess& peer) {
