@@ -6,7 +6,8 @@
 // Units:     directory: an fd, or AT_FDCWD for the working directory; of no account for an absolute path.
 // Ownership: paths are copied; a directory's fd is borrowed until the co_await is over.
 // Errors:    NotFound, AlreadyExists, PermissionDenied, ResourceExhausted, ...: errno_status() of the call, with its name and
-//            the path. Cancelled, DeadlineExceeded: as in io.h; what had happened by then has happened.
+//            the path. InvalidArgument: a zero byte in a path. Cancelled, DeadlineExceeded: as in io.h; what had happened by
+//            then has happened.
 // Cancel:    honoured where the kernel can; a disk that hangs holds the task.
 // Threads:   the reactor's. The kernel does what may wait for a disk on threads of its own.
 #pragma once

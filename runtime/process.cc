@@ -144,6 +144,18 @@ Status check_fds(const std::vector<SpawnOptions::Fd>& fds) {
   return absl::OkStatus();
 }
 
+// Where the kernel would end them there is to be nothing more.
+Status check_texts(const SpawnOptions& options) {
+  const auto whole = [](const std::string& text) { return text.find('\0') == std::string::npos; };
+  if (whole(options.path) && whole(options.directory) &&
+      std::all_of(options.arguments.begin(), options.arguments.end(), whole) &&
+      std::all_of(options.environment.begin(), options.environment.end(), whole)) {
+    return absl::OkStatus();
+  }
+  return make_status(StatusCode::kInvalidArgument,
+                     "spawn: a zero byte in the path, an argument, the environment or the directory");
+}
+
 // The first directory of PATH that holds it; the name itself if none does.
 std::string find_program(const std::string& name) {
   const char* const variable = ::getenv("PATH");
@@ -226,6 +238,7 @@ std::string ExitStatus::text() const {
 }
 
 StatusOr<std::unique_ptr<Process>> Process::spawn(const SpawnOptions& options) {
+  if (Status checked = check_texts(options); !checked.ok()) return checked;
   const std::string name = "spawn " + options.path;
   std::vector<SpawnOptions::Fd> fds = options.fds;
   StandardEnds ends;

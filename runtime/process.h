@@ -82,7 +82,7 @@ class Process {
   // Starts the child. It has every signal unblocked and at its default.
   //
   // Errors: NotFound, PermissionDenied, ...  the program cannot be executed; no child was left
-  //         InvalidArgument                  a negative fd, a child number twice, or no limit
+  //         InvalidArgument                  a negative fd, a child number twice, or no limit; a zero byte in a text
   //         ResourceExhausted                no process, memory or file descriptor
   static StatusOr<std::unique_ptr<Process>> spawn(const SpawnOptions& options);
   Process(const Process&) = delete;

@@ -49,9 +49,12 @@ class IoAwaiter : protected Operation, private coro::StopCallback, private Timer
   ~IoAwaiter() override;
 
   void set_memory(const void* address, std::size_t bytes) noexcept;
+  // In await_ready(), which gives true then: the operation is not started, and fails with `error`, an errno.
+  void refuse(int error) noexcept { result_ = -error; }
   // From here on neither a stop nor a deadline ends the operation.
   void make_uncancellable() noexcept { cancellable_ = false; }
 
+  const char* name() const noexcept { return name_; }
   // What the operation gave, if it succeeded: 0 or more.
   std::int32_t result() const noexcept { return result_; }
   bool ok() const noexcept { return result_ >= 0; }

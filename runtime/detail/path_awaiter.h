@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include <cerrno>
 #include <coroutine>
 #include <cstdint>
 #include <string>
@@ -19,6 +20,7 @@ namespace wharf::runtime::detail {
 // What awaiters of one path share. The operation is told where the path is when it starts: until then they may move.
 class PathOperation : public IoAwaiter {
  public:
+  bool await_ready() noexcept { return refuse_cut(path_); }
   template <class Promise>
     requires std::is_base_of_v<coro::Frame, Promise>
   bool await_suspend(std::coroutine_handle<Promise> handle,
@@ -33,8 +35,18 @@ class PathOperation : public IoAwaiter {
       : IoAwaiter(name, operation, directory, options), path_(std::move(path)) {}
 
   const std::string& path() const noexcept { return path_; }
+  // True: it holds a zero byte, where the kernel would end it, and name another file.
+  bool refuse_cut(const std::string& path) noexcept {
+    cut_ = path.find('\0') != std::string::npos;
+    if (cut_) refuse(EINVAL);
+    return cut_;
+  }
   // The operation's, with the path in it.
   Status path_status() const {
+    if (cut_) {
+      return make_status(StatusCode::kInvalidArgument,
+                         std::string(name()) + ": a zero byte in a path");
+    }
     const Status status = IoAwaiter::status();
     if (status.ok()) return status;
     return make_status(status.code(), path_ + ": " + std::string(status.message()));
@@ -42,6 +54,7 @@ class PathOperation : public IoAwaiter {
 
  private:
   std::string path_;
+  bool cut_ = false;
 };
 
 class [[nodiscard]] PathAwaiter final : public PathOperation {
@@ -105,6 +118,7 @@ class [[nodiscard]] RenameAwaiter final : public PathOperation {
         request_{source_directory, nullptr, target_directory, nullptr} {
     flags = rename_flags;
   }
+  bool await_ready() noexcept { return PathOperation::await_ready() || refuse_cut(target_); }
   template <class Promise>
     requires std::is_base_of_v<coro::Frame, Promise>
   bool await_suspend(std::coroutine_handle<Promise> handle,

@@ -65,6 +65,26 @@ TEST(FileSystemTest, AnErrorNamesThePath) {
   EXPECT_EQ(looked.message(), "/no/such: statx: No such file or directory (ENOENT)");
 }
 
+// To the kernel it would be the path before it.
+TEST(FileSystemTest, APathWithAZeroByteIsRefused) {
+  Harness harness;
+  const TemporaryDirectory directory;
+  touch(harness, directory / "quay");
+  const std::string cut = (directory / "quay") + std::string("\0.txt", 5);
+  const Status opened = harness.run(open(AT_FDCWD, cut, O_RDONLY)).status();
+
+  EXPECT_EQ(opened.code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ(opened.message(), "open: a zero byte in a path");
+  EXPECT_EQ(harness.run(look_at(AT_FDCWD, cut)).status().code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ(harness.run(make_directory(AT_FDCWD, cut, 0700)).code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ(harness.run(remove_file(cut)).code(), StatusCode::kInvalidArgument);
+  for (const auto& [source, target] :
+       {std::pair(cut, directory / "pier"), std::pair(directory / "quay", cut)}) {
+    EXPECT_EQ(harness.run(move_file(source, target)).message(), "rename: a zero byte in a path");
+  }
+  EXPECT_TRUE(std::filesystem::exists(directory / "quay"));
+}
+
 TEST(FileSystemTest, PathsAreRelativeToTheDirectory) {
   Harness harness;
   const TemporaryDirectory root;

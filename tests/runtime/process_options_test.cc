@@ -184,6 +184,23 @@ TEST(ProcessOptionsTest, NothingIsAnEmptyInput) {
   EXPECT_EQ(said_by(options), "end\n");
 }
 
+TEST(ProcessOptionsTest, ATextWithAZeroByteIsRefused) {
+  const std::string cut("a\0b", 3);
+  const auto refused = [](const SpawnOptions& options) {
+    return Process::spawn(options).status().code() == StatusCode::kInvalidArgument;
+  };
+  EXPECT_TRUE(refused(SpawnOptions(std::string("/bin/true\0", 10))));
+  SpawnOptions options = shell("true");
+  options.arguments.push_back(cut);
+  EXPECT_TRUE(refused(options));
+  options = shell("true");
+  options.environment = {"NAME=" + cut};
+  EXPECT_TRUE(refused(options));
+  options = shell("true");
+  options.directory = std::string("/\0", 2);
+  EXPECT_TRUE(refused(options));
+}
+
 TEST(ProcessOptionsTest, AStandardDescriptorCannotBeTwoThings) {
   SpawnOptions options = shell("true");
   options.output = Standard::kPipe;
