@@ -1,5 +1,5 @@
-// What the functions of a Port return, to be awaited at once. They need no frame, and do not suspend when there is
-// nothing to wait for. Each keeps alive what it waits for.
+// What the functions of a Port return, to be awaited once. What can be sent at once is on its way before that. They need no
+// frame, and do not suspend when there is nothing to wait for. Each keeps alive what it waits for.
 //
 // Threads: the port's reactor.
 #pragma once
@@ -67,10 +67,14 @@ class [[nodiscard]] CallAwaiter final : private detail::Sender, private detail::
   }
 
   static constexpr const char* kWaitsFor = "Port::call";
-  bool await_ready() { return !sent && link_->try_send(*this) && !sent; }
+  bool await_ready() {
+    if (sent) return over();
+    return link_->try_send(*this) && (!sent || over());
+  }
   template <class Promise>
   bool await_suspend(std::coroutine_handle<Promise> handle, coro::Site site = coro::Site::current()) noexcept {
     link_->look_out();
+    awaited_ = true;
     return suspend_until(handle, link_->senders(*this), deadline_ns_, site, *this);
   }
   StatusOr<Message> await_resume();
@@ -80,10 +84,14 @@ class [[nodiscard]] CallAwaiter final : private detail::Sender, private detail::
   bool on_reply(Message&& message) override;
   void on_credit(std::uint32_t) noexcept override {}
   void on_failure(const Status& why) noexcept override;
+  bool over() const noexcept { return reply_.has_value() || !result.ok(); }
+  // It was awaited, and has been stopped or run out of time.
+  bool gave_up() const noexcept { return awaited_ && !waiting(); }
 
   shm::Ref<detail::Link> link_;
   std::int64_t deadline_ns_;
   std::optional<Message> reply_;
+  bool awaited_ = false;
 };
 
 class [[nodiscard]] ReceiveAwaiter final {

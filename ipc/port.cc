@@ -28,21 +28,21 @@ StatusOr<std::pair<PortEnd, PortEnd>> Port::end_pair() {
 }
 
 bool CallAwaiter::on_reply(Message&& message) {
-  if (!waiting()) return true;  // it has just given up
+  if (gave_up()) return true;
   if (message.has_more()) {
     streams = true;  // the peer is to stop
     result = absl::FailedPreconditionError("call: the reply has several parts: use start_call()");
   } else {
     reply_.emplace(std::move(message));
   }
-  leave();
+  if (waiting()) leave();
   return true;
 }
 
 void CallAwaiter::on_failure(const Status& why) noexcept {
-  if (!waiting()) return;
+  if (gave_up()) return;
   result = why;
-  leave();
+  if (waiting()) leave();
 }
 
 StatusOr<Message> CallAwaiter::await_resume() {

@@ -66,7 +66,8 @@ class Port {
   // answered fail at the peer.
   ~Port() { link_->close(); }
 
-  // Sends one message: tries to when it is called, and when it is awaited waits as long as it has to. Completes when the peer's ring or kernel holds all of it, not when the peer has read it.
+  // Sends one message: tries to when it is called, and when it is awaited waits as long as it has to. Completes when the
+  // peer's ring or kernel holds all of it, not when the peer has read it.
   //
   // Units:     payload 0..message_bytes_max bytes, in at most 256 blocks; at most 16 fds, among them one for each part
   //            that is a file, or is too large for half of the arena.
