@@ -113,7 +113,6 @@ class Operation : private detail::ListNode<detail::OperationTag> {
     kCancelling,  // and shall be told to give it up, or has been
   };
   State state_ = State::kIdle;
-  bool cancel_wanted_ = false;
   std::uint32_t slot_ = 0;  // where a backend keeps more about it
 };
 
@@ -176,7 +175,6 @@ class Backend {
   using OperationState = Operation::State;
   using OperationList = detail::List<Operation, detail::OperationTag>;
   static OperationState& state(Operation& operation) noexcept { return operation.state_; }
-  static bool& cancel_wanted(Operation& operation) noexcept { return operation.cancel_wanted_; }
   static std::uint32_t& slot(Operation& operation) noexcept { return operation.slot_; }
 };
 
