@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "wharf/runtime/detail/abandonable.h"
+#include "wharf/runtime/detail/control_fds.h"
 #include "wharf/runtime/detail/time_left.h"
 #include "wharf/runtime/reactor.h"
 
@@ -179,16 +180,9 @@ class OwnedMessageAwaiter::Message final : public Owned {
     }
   }
   void take_fds() noexcept {
-    for (cmsghdr* next = CMSG_FIRSTHDR(&header_); next != nullptr;
-         next = CMSG_NXTHDR(&header_, next)) {
-      if (next->cmsg_level != SOL_SOCKET || next->cmsg_type != SCM_RIGHTS) continue;
-      const std::size_t fd_count = (next->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-      for (std::size_t i = 0; i < fd_count; ++i) {
-        int number = -1;
-        std::memcpy(&number, CMSG_DATA(next) + i * sizeof(int), sizeof(number));
-        message.fds.emplace_back(number);
-      }
-    }
+    const auto take = [this](int number) { message.fds.emplace_back(number); };
+    take_control_fds(header_, SCM_RIGHTS, take);
+    take_control_fds(header_, kScmPidfd, take);
   }
   // What has come belongs to the message, and is closed with it if nobody waits.
   void on_success() noexcept override {

@@ -47,7 +47,8 @@ struct OwnedMessage {
   Buffer
       control;  // control messages; to receive, how much room there is for some, and afterwards those that came
   // To send: they go along, beside what `control` holds, and stay open until the kernel has them. Received: those that came,
-  // close-on-exec; their numbers in `control` are of no account.
+  // close-on-exec, and last the sender's pidfd if the socket has SO_PASSPIDFD; their numbers in `control` are of no
+  // account.
   std::vector<UniqueFd> fds;
   Address
       address;  // to send: whom to, unless the socket is connected; received: who sent it, if it tells

@@ -11,6 +11,7 @@
 #include <iterator>
 
 #include "wharf/runtime/base/sys.h"
+#include "wharf/runtime/detail/control_fds.h"
 #include "wharf/runtime/detail/socket_address.h"
 #include "wharf/runtime/reactor.h"
 #include "wharf/runtime/timer.h"
@@ -78,26 +79,27 @@ struct FdMessage {
     first->cmsg_len = CMSG_LEN(bytes);
     std::memcpy(CMSG_DATA(first), fds.data(), bytes);
   }
-  std::vector<UniqueFd> take_fds() {
+  // Those that were sent, kFdCountMax at most; all others are closed. `cut`: set if there were more.
+  std::vector<UniqueFd> take_fds(bool& cut) {
     // Owned before anything is allocated, which may throw.
-    std::array<UniqueFd, UnixStream::kFdCountMax> taken;
+    std::array<UniqueFd, kControlBytes / sizeof(int)> taken;
     std::size_t taken_count = 0;
-    for (cmsghdr* next = CMSG_FIRSTHDR(&header); next != nullptr;
-         next = CMSG_NXTHDR(&header, next)) {
-      if (next->cmsg_level != SOL_SOCKET || next->cmsg_type != SCM_RIGHTS) continue;
-      const std::size_t count = (next->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-      for (std::size_t i = 0; i < count; ++i) {
-        int fd = -1;
-        std::memcpy(&fd, CMSG_DATA(next) + i * sizeof(int), sizeof(fd));
-        taken[taken_count++].reset(fd);
-      }
+    detail::take_control_fds(header, SCM_RIGHTS, [&](int fd) { taken[taken_count++].reset(fd); });
+    detail::take_control_fds(header, detail::kScmPidfd, [](int fd) { UniqueFd(fd).reset(); });
+    if (taken_count > UnixStream::kFdCountMax) {
+      taken_count = UnixStream::kFdCountMax;
+      cut = true;
     }
     const auto end = taken.begin() + static_cast<std::ptrdiff_t>(taken_count);
     return {std::make_move_iterator(taken.begin()), std::make_move_iterator(end)};
   }
 
+  // A pidfd has its room beside them: without it some would be cut off.
+  static constexpr std::size_t kControlBytes =
+      CMSG_SPACE(UnixStream::kFdCountMax * sizeof(int)) + CMSG_SPACE(sizeof(int));
+
   iovec part;
-  alignas(cmsghdr) std::array<char, CMSG_SPACE(UnixStream::kFdCountMax * sizeof(int))> control{};
+  alignas(cmsghdr) std::array<char, kControlBytes> control{};
   msghdr header{};
 };
 
@@ -157,8 +159,8 @@ coro::Task<StatusOr<UnixStream::Received>> UnixStream::recv_with_fds(std::span<s
   if (!count.ok()) co_return count.status();
   Received received;
   received.bytes = *count;
-  received.fds = message.take_fds();
   received.cut = (message.header.msg_flags & MSG_CTRUNC) != 0;
+  received.fds = message.take_fds(received.cut);
   co_return std::move(received);
 }
 

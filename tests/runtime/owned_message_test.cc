@@ -1,5 +1,6 @@
 #include <fcntl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cstring>
@@ -15,6 +16,7 @@
 #include "wharf/runtime/udp.h"
 #include "wharf/tests/runtime/fake_backend.h"
 #include "wharf/tests/runtime/harness.h"
+#include "wharf/tests/runtime/pass_pidfd.h"
 
 namespace wharf::runtime {
 namespace {
@@ -119,6 +121,26 @@ TEST(OwnedMessageTest, DescriptorsGoAlongBesideOtherControlMessages) {
     char text[4];
     EXPECT_EQ(::read(got.message.fds[0].get(), text, 4), 4);
     EXPECT_NE(::fcntl(got.message.fds[0].get(), F_GETFD) & FD_CLOEXEC, 0);
+  }
+  EXPECT_EQ(open_fd_count(), before);
+}
+
+TEST(OwnedMessageTest, APidfdOfTheSenderComesBehindWhatWasSentAndGoesWithTheMessage) {
+  Harness harness;
+  SocketPair pair;
+  if (!test::pass_pidfd(pair.right.get())) GTEST_SKIP() << "the kernel has no SO_PASSPIDFD";
+  const std::size_t before = open_fd_count();
+  OwnedMessage message(Buffer::copy_of("x"));
+  message.fds.push_back(make_pipe().first);
+  EXPECT_EQ(*harness.run(send_message(pair.left.get(), std::move(message))).count, 1U);
+
+  {
+    OwnedMessageResult got = harness.run(receive_message(pair.right.get(), room(16, kRoomForFds)));
+    ASSERT_EQ(*got.count, 1U);
+    ASSERT_EQ(got.message.fds.size(), 2U);
+    struct stat sent;
+    ASSERT_EQ(::fstat(got.message.fds[0].get(), &sent), 0);
+    EXPECT_TRUE(S_ISFIFO(sent.st_mode));
   }
   EXPECT_EQ(open_fd_count(), before);
 }

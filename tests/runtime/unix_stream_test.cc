@@ -13,7 +13,9 @@
 
 #include <gtest/gtest.h>
 
+#include "wharf/runtime/owned_io.h"
 #include "wharf/tests/runtime/harness.h"
+#include "wharf/tests/runtime/pass_pidfd.h"
 #include "wharf/tests/runtime/stopped.h"
 #include "wharf/tests/runtime/temporary_directory.h"
 
@@ -188,6 +190,46 @@ TEST(UnixStreamTest, DescriptorsThatThereIsNoRoomForAreClosedAndMissed) {
     EXPECT_EQ(got.bytes, 3U);
     EXPECT_EQ(got.fds.size(), cut ? 0U : 2U);
     EXPECT_EQ(got.cut, cut);
+  }
+  EXPECT_EQ(test::open_fd_count(), before);
+}
+
+// The kernel adds a pidfd of the sender to every message.
+TEST(UnixStreamTest, ADescriptorThatNobodySentIsClosed) {
+  Harness harness;
+  auto pair = *UnixStream::pair();
+  if (!test::pass_pidfd(pair.second.fd())) GTEST_SKIP() << "the kernel has no SO_PASSPIDFD";
+  const std::size_t before = test::open_fd_count();
+  for (const std::size_t fd_count : {std::size_t{0}, UnixStream::kFdCountMax}) {
+    const std::vector<int> sent_fds(fd_count, 0);
+    StatusOr<std::size_t> sent = harness.run(pair.first.send_with_fds(bytes_of("two"), sent_fds));
+    EXPECT_TRUE(sent.ok()) << sent.status();
+    const UnixStream::Received got = harness.run(receive_from(pair.second));
+
+    EXPECT_EQ(got.fds.size(), fd_count);
+    EXPECT_FALSE(got.cut);
+  }
+  EXPECT_EQ(test::open_fd_count(), before);
+}
+
+// From a peer that sends more than send_with_fds does.
+TEST(UnixStreamTest, DescriptorsAboveTheLimitAreClosedAndMissed) {
+  Harness harness;
+  auto pair = *UnixStream::pair();
+  const std::size_t before = test::open_fd_count();
+  for (const std::size_t more : {std::size_t{1}, std::size_t{100}}) {
+    OwnedMessage message(Buffer::copy_of("x"));
+    while (message.fds.size() < UnixStream::kFdCountMax + more) {
+      message.fds.emplace_back(::dup(0));
+    }
+    harness.run([](int socket, OwnedMessage sent) -> Task<void> {
+      OwnedMessageResult result = co_await sendmsg_owned(socket, std::move(sent));
+      EXPECT_TRUE(result.count.ok()) << result.count.status();
+    }(pair.first.fd(), std::move(message)));
+    const UnixStream::Received got = harness.run(receive_from(pair.second));
+
+    EXPECT_EQ(got.fds.size(), UnixStream::kFdCountMax);
+    EXPECT_TRUE(got.cut);
   }
   EXPECT_EQ(test::open_fd_count(), before);
 }
