@@ -182,14 +182,23 @@ StatusOr<std::unique_ptr<UnixListener>> UnixListener::listen(const Address& addr
     bound = sys::bind(listener->fd(), address.get(), address.bytes());
   }
   if (bound < 0) return errno_status(-bound, name);
-  listener->path_ = std::move(path);
+  listener->claim(std::move(path));
   const int listening = sys::listen(listener->fd(), options.backlog);
   if (listening < 0) return errno_status(-listening, name);
   return listener;
 }
 
+// Remembers which file the path is.
+void UnixListener::claim(std::string path) noexcept {
+  if (path.empty() || sys::lstat(path.c_str(), &file_) != 0 || !S_ISSOCK(file_.st_mode)) return;
+  path_ = std::move(path);
+}
+
 UnixListener::~UnixListener() {
-  if (!path_.empty()) sys::unlink(path_.c_str());
+  // While the socket is open its file cannot become another's.
+  struct stat now;
+  if (path_.empty() || sys::lstat(path_.c_str(), &now) != 0) return;
+  if (now.st_dev == file_.st_dev && now.st_ino == file_.st_ino) sys::unlink(path_.c_str());
 }
 
 coro::Task<StatusOr<UnixStream>> UnixListener::accept(IoOptions options) {

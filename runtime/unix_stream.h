@@ -8,6 +8,7 @@
 #pragma once
 
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 #include <memory>
 #include <span>
@@ -71,7 +72,7 @@ class UnixListener {
                                                         UnixListenOptions options = {});
   UnixListener(const UnixListener&) = delete;
   UnixListener& operator=(const UnixListener&) = delete;
-  // Removes the socket's file. No task waits in accept().
+  // Removes the socket's file, unless something else has taken its path. No task waits in accept().
   ~UnixListener();
 
   // The next connection; see io.h.
@@ -83,10 +84,12 @@ class UnixListener {
  private:
   UnixListener(UniqueFd socket, Address address) noexcept
       : socket_(std::move(socket)), address_(std::move(address)) {}
+  void claim(std::string path) noexcept;
 
   UniqueFd socket_;
   const Address address_;
-  std::string path_;  // of the file that is removed at the end
+  std::string path_;    // of the file that is removed at the end,
+  struct stat file_{};  // and which one that is
 };
 
 }  // namespace wharf::runtime

@@ -83,6 +83,19 @@ TEST(UnixListenerTest, ItsFileGoesWithIt) {
   EXPECT_NE(::access((directory / "quay").c_str(), F_OK), 0);
 }
 
+TEST(UnixListenerTest, APathThatSomethingElseHasTakenIsLeftAlone) {
+  const TemporaryDirectory directory;
+  const Address address = *Address::unix_path(directory / "quay");
+  Listener first = listen(address);
+  ASSERT_EQ(::unlink((directory / "quay").c_str()), 0);
+  const Listener second = listen(address);
+  first.reset();
+
+  ASSERT_EQ(::access((directory / "quay").c_str(), F_OK), 0);
+  Harness harness;
+  harness.run(speak(*second));
+}
+
 TEST(UnixListenerTest, ASocketThatSomebodyListensToIsLeftAlone) {
   const TemporaryDirectory directory;
   const Address address = *Address::unix_path(directory / "quay");
