@@ -86,7 +86,8 @@ Status ListeningSocket::bind(mode_t mode) {
   if (result < 0) return runtime::errno_status(-result, operation_on(name_), bind_remedy(-result));
   if (name_.is_abstract()) return absl::OkStatus();
   Status claimed = claim_path(mode);
-  if (!claimed.ok() && !path_.has_value()) sys::unlink(name_.path());  // close() would not know it
+  const bool lost = absl::IsAlreadyExists(claimed);  // the path, to somebody else
+  if (!claimed.ok() && !path_.has_value() && !lost) sys::unlink(name_.path());  // close() would not know it
   return claimed;
 }
 
@@ -96,6 +97,7 @@ Status ListeningSocket::claim_path(mode_t mode) {
   struct stat made;
   int result = sys::fstat(file.get(), &made);
   if (result < 0) return runtime::errno_status(-result, operation_on(name_) + ": fstat");
+  if (!S_ISSOCK(made.st_mode)) return taken(name_, "somebody has just put something else there");
   path_ = made;
   if ((made.st_mode & kModeBits) == mode) return absl::OkStatus();
   result = sys::chmod(("/proc/self/fd/" + std::to_string(file.get())).c_str(), mode);
