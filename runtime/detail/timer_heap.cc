@@ -76,10 +76,16 @@ void TimerHeap::remove(Timer& timer) noexcept {
 
 void TimerHeap::expire(std::int64_t now_ns) noexcept {
   const std::uint64_t end_sequence = next_sequence_;
-  while (root_ != nullptr && root_->deadline_ns_ <= now_ns && root_->sequence_ < end_sequence) {
+  while (root_ != nullptr && root_->deadline_ns_ <= now_ns) {
     Timer& timer = *root_;
+    const bool set_meanwhile = timer.sequence_ >= end_sequence;
+    if (set_meanwhile && timer.deadline_ns_ == now_ns) return;  // behind all the others
     remove(timer);
-    timer.on_expired();
+    if (set_meanwhile) {
+      insert(timer, now_ns);  // into the past: those that were due go before it
+    } else {
+      timer.on_expired();
+    }
   }
 }
 

@@ -78,6 +78,27 @@ TEST(TimerHeapTest, ATimerThatIsSetMeanwhileWaitsForTheNextCall) {
   EXPECT_FALSE(timer.is_set());
 }
 
+TEST(TimerHeapTest, ATimerThatSetsItselfIntoThePastHoldsUpNobodyWhoIsDue) {
+  TimerHeap heap;
+  std::vector<int> log;
+  LoggedTimer again(log, 1);
+  LoggedTimer also_again(log, 2);
+  LoggedTimer due(log, 3);
+  again.also = [&] { heap.insert(again, 1); };
+  also_again.also = [&] { heap.insert(also_again, 2); };
+  heap.insert(again, 3);
+  heap.insert(also_again, 4);
+  heap.insert(due, 10);
+
+  heap.expire(10);
+  EXPECT_EQ(log, (std::vector<int>{1, 2, 3}));
+  heap.expire(11);
+
+  EXPECT_EQ(log, (std::vector<int>{1, 2, 3, 1, 2}));
+  heap.remove(again);
+  heap.remove(also_again);
+}
+
 TEST(TimerHeapTest, ATimerMayRemoveOthersThatAreDue) {
   TimerHeap heap;
   std::vector<int> log;
