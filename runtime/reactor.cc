@@ -80,11 +80,9 @@ Reactor::Reactor(std::unique_ptr<Backend> backend, const ReactorOptions& options
 Reactor::~Reactor() {
   check_thread();
   WHARF_CHECK(!running_, "a Reactor was destroyed inside its run()");
-  posts_.drop_all();
-  {
-    const Running running(*this);  // drains what was abandoned since the last run()
-  }
+  // First of all: what is dropped may abandon operations.
   gate_->close([](Reactor& reactor) { reactor.posts_.drop_all(); });
+  const Running running(*this);  // drains what was abandoned since the last run()
 }
 
 Reactor& Reactor::current() noexcept {

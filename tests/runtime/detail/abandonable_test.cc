@@ -7,6 +7,7 @@
 
 #include <gtest/gtest.h>
 
+#include "wharf/runtime/post_gate.h"
 #include "wharf/runtime/reactor.h"
 #include "wharf/tests/runtime/fake_backend.h"
 #include "wharf/tests/runtime/harness.h"
@@ -131,6 +132,37 @@ TEST_F(AbandonableTest, TheReactorWaitsForItBeforeItDies) {
   reactor_.reset();
 
   EXPECT_TRUE(log_.destroyed);
+}
+
+// Drops an operation that is in flight.
+class Dropping final : public Posted {
+ public:
+  explicit Dropping(Recorder& operation) : operation_(operation) {}
+  void run() noexcept override { ADD_FAILURE() << "the reactor has no turn left"; }
+  void drop() noexcept override {
+    operation_.abandon();
+    delete this;
+  }
+
+ private:
+  Recorder& operation_;
+};
+
+TEST_F(AbandonableTest, TheReactorWaitsForWhatAPostAbandonsWhileItDies) {
+  Log last_log;
+  auto* const last = new Recorder(*reactor_, last_log);
+  last->start();
+  operation_->start();
+  operation_->abandon();
+  int sleeps = 0;
+  kernel_->on_sleep = [&, gate = reactor_->gate()](std::int64_t) {
+    if (++sleeps == 1) gate->post(*new Dropping(*last));
+  };
+
+  reactor_.reset();
+
+  EXPECT_TRUE(log_.destroyed);
+  EXPECT_TRUE(last_log.destroyed);
 }
 
 }  // namespace
