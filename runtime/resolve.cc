@@ -16,8 +16,10 @@ namespace {
 
 using Addresses = StatusOr<std::vector<Address>>;
 
-Status failure(const std::string& name, int error, int system_error) {
-  if (error == EAI_SYSTEM) return errno_status(system_error, name);
+}  // namespace
+
+Status detail::resolve_failure(const std::string& name, int error, int system_error) {
+  if (error == EAI_SYSTEM && system_error != 0) return errno_status(system_error, name);
   StatusCode code = StatusCode::kUnknown;
   switch (error) {
     case EAI_NONAME:
@@ -44,6 +46,8 @@ Status failure(const std::string& name, int error, int system_error) {
   return make_status(code, name + ": " + ::gai_strerror(error));
 }
 
+namespace {
+
 // On a thread that may block.
 Addresses look_up(const std::string& host, const std::string& service, ResolveOptions options) {
   addrinfo wanted{};
@@ -52,14 +56,16 @@ Addresses look_up(const std::string& host, const std::string& service, ResolveOp
   addrinfo* found = nullptr;
   const int error =
       ::getaddrinfo(host.empty() ? nullptr : host.c_str(), service.c_str(), &wanted, &found);
-  if (error != 0) return failure("resolve " + host + ":" + service, error, errno);
+  const int system_error = errno;
+  const std::string name = "resolve " + host + ":" + service;
+  if (error != 0) return detail::resolve_failure(name, error, system_error);
   const std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> list(found, &::freeaddrinfo);
   std::vector<Address> addresses;
   for (const addrinfo* one = list.get(); one != nullptr; one = one->ai_next) {
     const Address address = Address::from(one->ai_addr, one->ai_addrlen);
     if (address.is_ip()) addresses.push_back(address);
   }
-  if (addresses.empty()) return failure("resolve " + host + ":" + service, EAI_NODATA, 0);
+  if (addresses.empty()) return detail::resolve_failure(name, EAI_NODATA, 0);
   return addresses;
 }
 

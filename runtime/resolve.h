@@ -30,4 +30,10 @@ struct ResolveOptions {
 coro::Task<StatusOr<std::vector<Address>>> resolve(std::string host, std::string service,
                                                    ResolveOptions options = {});
 
+namespace detail {
+
+// What getaddrinfo means by `error`, a name that begins with EAI_; `system_error` is its errno. Never OK.
+Status resolve_failure(const std::string& name, int error, int system_error);
+
+}  // namespace detail
 }  // namespace wharf::runtime

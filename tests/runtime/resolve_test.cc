@@ -1,5 +1,8 @@
 #include "wharf/runtime/resolve.h"
 
+#include <netdb.h>
+
+#include <cerrno>
 #include <string>
 #include <vector>
 
@@ -56,6 +59,15 @@ TEST(ResolveTest, AZeroByteIsRefused) {
   const auto addresses = harness.run(resolve(std::string("a\0b", 3), "80"));
 
   EXPECT_EQ(addresses.status().code(), StatusCode::kInvalidArgument);
+}
+
+TEST(ResolveTest, AFailureOfTheSystemWithoutAnErrnoIsAFailure) {
+  const Status without = detail::resolve_failure("resolve quay:80", EAI_SYSTEM, 0);
+  const Status with = detail::resolve_failure("resolve quay:80", EAI_SYSTEM, EMFILE);
+
+  EXPECT_EQ(without.code(), StatusCode::kUnknown) << without;
+  EXPECT_EQ(without.message(), "resolve quay:80: System error");
+  EXPECT_EQ(with.code(), StatusCode::kResourceExhausted) << with;
 }
 
 TEST(ResolveTest, AStoppedTaskLooksNothingUp) {
