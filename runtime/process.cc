@@ -58,20 +58,31 @@ class FileActions {
  public:
   FileActions(const ChildFds& fds, const std::string& directory) {
     WHARF_CHECK_EQ(posix_spawn_file_actions_init(&actions_), 0);
-    if (!directory.empty()) posix_spawn_file_actions_addchdir_np(&actions_, directory.c_str());
-    for (const detail::FdMove& move : fds.moves()) {
-      posix_spawn_file_actions_adddup2(&actions_, move.fd, move.number);
+    if (!directory.empty()) {
+      note(posix_spawn_file_actions_addchdir_np(&actions_, directory.c_str()));
     }
-    for (const int number : fds.closed()) posix_spawn_file_actions_addclose(&actions_, number);
-    posix_spawn_file_actions_addclosefrom_np(&actions_, fds.end());
+    for (const detail::FdMove& move : fds.moves()) {
+      note(posix_spawn_file_actions_adddup2(&actions_, move.fd, move.number));
+    }
+    for (const int number : fds.closed()) {
+      note(posix_spawn_file_actions_addclose(&actions_, number));
+    }
+    note(posix_spawn_file_actions_addclosefrom_np(&actions_, fds.end()));
   }
   ~FileActions() { posix_spawn_file_actions_destroy(&actions_); }
   FileActions(const FileActions&) = delete;
   FileActions& operator=(const FileActions&) = delete;
   const posix_spawn_file_actions_t* get() const noexcept { return &actions_; }
+  // 0, or minus the errno: one of the actions is missing.
+  int result() const noexcept { return -error_; }
 
  private:
+  void note(int error) noexcept {
+    if (error_ == 0) error_ = error;
+  }
+
   posix_spawn_file_actions_t actions_;
+  int error_ = 0;
 };
 
 // Every signal unblocked and at its default.
@@ -223,6 +234,7 @@ int start(const SpawnOptions& options, const std::string& path, const ChildFds& 
     return detail::limited_spawn(spawn, pid);
   }
   const FileActions actions(fds, options.directory);
+  if (actions.result() < 0) return actions.result();
   const Attributes attributes(options.group);
   return sys::posix_spawn(&pid, path.c_str(), actions.get(), attributes.get(), argv.data(),
                           environment.data());

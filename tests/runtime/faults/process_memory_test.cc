@@ -1,6 +1,10 @@
+#include <sys/resource.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
+#include <cstddef>
 #include <cstdint>
+#include <fstream>
 #include <memory>
 #include <new>
 
@@ -36,6 +40,50 @@ TEST(ProcessMemoryTest, ASpawnThatRunsOutOfMemoryLeavesNoChildAndNoDescriptor) {
     EXPECT_EQ(test::open_fd_count(), fds);
     EXPECT_EQ(::waitid(P_ALL, 0, nullptr, WEXITED | WNOHANG | WNOWAIT), -1);
   }
+}
+
+// The sanitizers' allocators need address space of their own.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SKIP_WITHOUT_LIMIT() GTEST_SKIP() << "the sanitizer needs the address space"
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define SKIP_WITHOUT_LIMIT() GTEST_SKIP() << "the sanitizer needs the address space"
+#endif
+#endif
+#ifndef SKIP_WITHOUT_LIMIT
+#define SKIP_WITHOUT_LIMIT() static_cast<void>(0)
+#endif
+
+// While it lives this process gets no more than `spare_bytes` of further address space.
+class AddressSpaceLimit {
+ public:
+  explicit AddressSpaceLimit(std::size_t spare_bytes) {
+    std::size_t pages = 0;
+    std::ifstream("/proc/self/statm") >> pages;
+    EXPECT_EQ(::getrlimit(RLIMIT_AS, &before_), 0);
+    rlimit limit = before_;
+    limit.rlim_cur = pages * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE)) + spare_bytes;
+    EXPECT_EQ(::setrlimit(RLIMIT_AS, &limit), 0);
+  }
+  ~AddressSpaceLimit() { EXPECT_EQ(::setrlimit(RLIMIT_AS, &before_), 0); }
+  AddressSpaceLimit(const AddressSpaceLimit&) = delete;
+  AddressSpaceLimit& operator=(const AddressSpaceLimit&) = delete;
+
+ private:
+  rlimit before_{};
+};
+
+// posix_spawn copies the directory: there is room for the path once.
+TEST(ProcessMemoryTest, AStepOfTheChildThatThereIsNoMemoryForIsNotLeftOut) {
+  SKIP_WITHOUT_LIMIT();
+  const test::Watchdog watchdog;
+  SpawnOptions options("/bin/true");
+  options.directory.assign(std::size_t{64} << 20, '/');
+  const AddressSpaceLimit limit(std::size_t{16} << 20);
+
+  const StatusOr<std::unique_ptr<Process>> spawned = Process::spawn(options);
+
+  EXPECT_EQ(spawned.status().message(), "spawn /bin/true: Cannot allocate memory (ENOMEM)");
 }
 
 }  // namespace
