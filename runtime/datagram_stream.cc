@@ -15,10 +15,12 @@ using Head = io_uring_recvmsg_out;
 constexpr std::size_t kSourceBytesMax = DatagramStream::kHeaderBytes - sizeof(Head);
 static_assert(kSourceBytesMax >= sizeof(sockaddr_un) && kSourceBytesMax >= sizeof(sockaddr_in6));
 
-constexpr detail::BufferStream::Kind kKind{.operation = "recvmsg",
-                                           .wait = "DatagramStream::next",
-                                           .opcode = Opcode::kRecvmsg,
-                                           .head_bytes = DatagramStream::kHeaderBytes};
+constexpr detail::BufferStream::Kind kKind{
+    .operation = "recvmsg",
+    .wait = "DatagramStream::next",
+    .opcode = Opcode::kRecvmsg,
+    .head_bytes = DatagramStream::kHeaderBytes,
+    .invalid_remedy = "give the group buffers of DatagramStream::kHeaderBytes and the datagram"};
 
 Head head_of(std::span<const std::byte> filled) noexcept {
   Head head{};

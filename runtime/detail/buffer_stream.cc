@@ -232,7 +232,7 @@ Status BufferStream::NextWait::status() const {
     return make_status(StatusCode::kCancelled,
                        std::string(kind_.operation) + ": the stream was closed");
   }
-  return errno_status(error_, kind_.operation);
+  return errno_status(error_, kind_.operation, error_ == EINVAL ? kind_.invalid_remedy : "");
 }
 
 }  // namespace wharf::runtime::detail

@@ -31,6 +31,7 @@ class BufferStream : private BufferWaiter {
     const char* wait;       // in dumps
     Opcode opcode;          // kRecv or kRecvmsg
     std::size_t head_bytes;  // of a buffer, before the data: see message_buffer.h; kRecv: 0
+    const char* invalid_remedy = "";  // of EINVAL
   };
   BufferStream(const BufferStream&) = delete;
   BufferStream& operator=(const BufferStream&) = delete;
