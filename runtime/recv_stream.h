@@ -33,7 +33,8 @@ struct RecvStreamOptions {
 class RecvStream final : private detail::BufferStream {
  public:
   // Of a stream socket, or a connected datagram socket: then each piece is a datagram, cut to the size of a buffer, and
-  // datagrams of no bytes are left out. Receiving starts with the first next().
+  // datagrams of no bytes are left out, and there is no end: when the socket was shut down, and all that had come is
+  // received, next() waits for ever, as the kernel would. Receiving starts with the first next().
   RecvStream(int socket, BufferGroup& group, RecvStreamOptions options = {});
   RecvStream(const RecvStream&) = delete;
   RecvStream& operator=(const RecvStream&) = delete;

@@ -29,8 +29,8 @@ void write_text(const UniqueFd& socket, std::string_view text) {
   EXPECT_EQ(::send(socket.get(), text.data(), text.size(), 0), static_cast<ssize_t>(text.size()));
 }
 
-Task<std::string> next_text(RecvStream& stream) {
-  StatusOr<ReceivedBuffer> piece = co_await stream.next();
+Task<std::string> next_text(RecvStream& stream, IoOptions options = {}) {
+  StatusOr<ReceivedBuffer> piece = co_await stream.next(options);
   if (!piece.ok()) co_return std::string(piece.status().message());
   co_return *piece ? std::string(piece->text()) : std::string("(end)");
 }
@@ -169,6 +169,26 @@ TEST_P(RecvStreamTest, EachPieceOfAConnectedUdpSocketIsADatagram) {
 
   EXPECT_EQ(run(next_text(stream)), "quay");
   EXPECT_EQ(run(next_text(stream)), "harbou");
+}
+
+TEST_P(RecvStreamTest, ADatagramSocketThatWasShutDownHasNoEndAndKeepsNobodyBusy) {
+  UdpSocket server = *UdpSocket::bind(Address::loopback(0));
+  UdpSocket client = *UdpSocket::connect(*server.local_address());
+  const Address back = *client.local_address();
+  const SocketPair pair(SOCK_DGRAM);
+  EXPECT_EQ(::sendto(server.fd(), "quay", 4, 0, back.get(), back.bytes()), 4);
+  EXPECT_EQ(::send(pair.left.get(), "quay", 4, 0), 4);
+  BufferGroup buffers = group(4, 16);
+  for (const int socket : {client.fd(), pair.right.get()}) {
+    RecvStream stream(socket, buffers);
+    EXPECT_EQ(::shutdown(socket, SHUT_RD), 0);
+    EXPECT_EQ(run(next_text(stream)), "quay");
+    const std::uint64_t turns = reactor_->counters().turns;
+
+    EXPECT_EQ(run(next_text(stream, {.deadline_ns = reactor_->now_ns() + 20'000'000})),
+              "recv: the deadline has passed");
+    EXPECT_LT(reactor_->counters().turns - turns, 500U);
+  }
 }
 
 TEST_P(RecvStreamTest, BuffersAndTheGroupMayGoInAnyOrder) {
