@@ -14,6 +14,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -21,6 +22,7 @@
 #include "wharf/runtime/io.h"
 #include "wharf/runtime/listen_each.h"
 #include "wharf/runtime/shared_channel.h"
+#include "wharf/runtime/timer.h"
 #include "wharf/runtime/transfer.h"
 
 using namespace wharf;
@@ -53,8 +55,14 @@ coro::Task<Status> serve(std::unique_ptr<runtime::TcpListener> listener, Reports
   coro::Scope connections;
   for (;;) {
     StatusOr<runtime::UniqueFd> connection = co_await listener->accept();
-    if (!connection.ok()) break;  // the stop, as a rule
-    connections.spawn(echo, *std::move(connection), reports);
+    if (connection.ok()) {
+      connections.spawn(echo, *std::move(connection), reports);
+      continue;
+    }
+    if (connection.status().code() == StatusCode::kCancelled) break;  // the stop
+    std::fprintf(stderr, "%s\n", std::string(connection.status().message()).c_str());
+    const bool slept = co_await runtime::sleep_for(100ms);
+    if (!slept) break;
   }
   co_await connections.join();
   co_return absl::OkStatus();

@@ -22,6 +22,7 @@
 #include "wharf/runtime/tcp.h"
 #include "wharf/runtime/tcp_stream.h"
 #include "wharf/runtime/timeout.h"
+#include "wharf/runtime/timer.h"
 #include "wharf/runtime/udp.h"
 #include "wharf/runtime/unix_stream.h"
 #include "wharf/runtime/writer.h"
@@ -48,8 +49,14 @@ coro::Task<void> serve(TcpStream stream) {
 coro::Task<void> accept_all(TcpListener& listener, coro::Scope& scope) {
   for (;;) {
     StatusOr<UniqueFd> connection = co_await listener.accept();
-    if (!connection.ok()) co_return;
-    scope.spawn(serve(TcpStream(*std::move(connection))));
+    if (connection.ok()) {
+      scope.spawn(serve(TcpStream(*std::move(connection))));
+      continue;
+    }
+    if (connection.status().code() == StatusCode::kCancelled) co_return;  // the stop
+    std::fprintf(stderr, "%s\n", std::string(connection.status().message()).c_str());
+    const bool slept = co_await sleep_for(100ms);
+    if (!slept) co_return;
   }
 }
 
