@@ -118,10 +118,10 @@ TEST(ReactorTest, HoweverManyPeersThereIsOneEnterPerTurnAtMost) {
   Harness harness;
   std::uint64_t enters = 0;
   std::uint64_t turns = 0;
-  harness.run(converse(50, enters, turns));
+  harness.run(converse(100, enters, turns));
 
   EXPECT_LE(enters, turns);
-  EXPECT_LE(enters, 3U);
+  EXPECT_LE(enters, 10U);  // of a hundred peers: 2, as a rule
 }
 
 Task<void> run_hot(int turn_count, std::uint64_t& calls) {
