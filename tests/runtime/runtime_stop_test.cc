@@ -193,10 +193,8 @@ struct Stubborn {
   std::mutex mutex;
   std::optional<LateStop> late;
 
-  RuntimeOptions options() {
-    return {.reactor_count = 2,
-            .stop_limit = std::chrono::milliseconds(100),
-            .on_late = [this](const LateStop& said) {
+  RuntimeOptions options(std::chrono::milliseconds limit = std::chrono::milliseconds(100)) {
+    return {.reactor_count = 2, .stop_limit = limit, .on_late = [this](const LateStop& said) {
               {
                 const std::lock_guard lock(mutex);
                 late = said;
@@ -219,26 +217,39 @@ Task<Status> start_on_1(Runtime& runtime, Task<void> (*function)(Stubborn*, Shar
   co_return absl::OkStatus();
 }
 
+// Whether reactor 1 had the processor between the stop and its limit, and then to say what it runs.
+bool had_its_time(const LateStop::Late& late) {
+#if WHARF_TASK_TRACE
+  if (late.tasks.empty()) return false;
+#endif
+  return !late.blocked;
+}
+
 TEST(RuntimeStopTest, TasksThatIgnoreTheStopAreCountedAndWaitedFor) {
   const Watchdog watchdog;
-  Stubborn stubborn;
-  const auto runtime = make_runtime(stubborn.options());
-  SharedChannel<int> started(1);
+  // Of a reactor that had no time to look it is said that a task blocks it: then it is given more.
+  for (auto limit = std::chrono::milliseconds(100);; limit *= 2) {
+    Stubborn stubborn;
+    const auto runtime = make_runtime(stubborn.options(limit));
+    SharedChannel<int> started(1);
 
-  const Status ended = runtime->run(start_on_1(*runtime, ignore_the_stop, stubborn, started));
+    const Status ended = runtime->run(start_on_1(*runtime, ignore_the_stop, stubborn, started));
 
-  EXPECT_EQ(ended.code(), StatusCode::kDeadlineExceeded);
-  EXPECT_EQ(ended.message().find("runtime: 0.1 s after the stop: reactor "), 0U) << ended;
-  EXPECT_TRUE(std::string(ended.message()).ends_with("reactor 1 still runs 1 task")) << ended;
-  ASSERT_TRUE(stubborn.late.has_value());
-  // On a busy machine reactor 0 may be late, too.
-  const LateStop::Late& late = stubborn.late->reactors.back();
-  EXPECT_EQ(late.reactor_index, 1U);
-  EXPECT_EQ(late.task_count, 1U);
-  EXPECT_FALSE(late.blocked);
+    ASSERT_TRUE(stubborn.late.has_value());
+    // On a busy machine reactor 0 may be late, too.
+    const LateStop::Late& late = stubborn.late->reactors.back();
+    if (!had_its_time(late)) continue;
+    EXPECT_EQ(ended.code(), StatusCode::kDeadlineExceeded);
+    EXPECT_EQ(ended.message(), "runtime: " + stubborn.late->to_string());
+    EXPECT_TRUE(std::string(ended.message()).ends_with("reactor 1 still runs 1 task")) << ended;
+    EXPECT_EQ(stubborn.late->waited, limit);
+    EXPECT_EQ(late.reactor_index, 1U);
+    EXPECT_EQ(late.task_count, 1U);
 #if WHARF_TASK_TRACE
-  EXPECT_NE(late.tasks.find("ignore_the_stop"), std::string::npos) << late.tasks;
+    EXPECT_NE(late.tasks.find("ignore_the_stop"), std::string::npos) << late.tasks;
 #endif
+    return;
+  }
 }
 
 Task<void> block_the_thread(Stubborn* stubborn, SharedChannel<int>* started) {
