@@ -15,7 +15,11 @@ PIPE_CLOSED = 128 + signal.SIGPIPE
 
 
 def exit_status(body: Callable[[], int]) -> int:
-    """What `body` gives. Neither Ctrl-C nor a reader that has seen enough (`... | head`) leaves a traceback."""
+    """What `body` gives. Neither Ctrl-C nor a reader that has seen enough (`... | head`) leaves a traceback.
+
+    SIGTERM ends it as Ctrl-C does, so that what it has started is ended, too.
+    """
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     try:
         try:
             return body()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -33,8 +34,14 @@ def command_of(row: Row, runner: Runner, seconds: float) -> list[str]:
     ]  # fmt: skip
 
 
+def kill_group(process: subprocess.Popen[str]) -> None:
+    """Ends what a program has started and left; and the program, if it runs yet."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+
+
 def run_once(row: Row, runner: Runner, seconds: float) -> dict[str, Any] | Failure:
-    """Makes a run. It may take thirty seconds over its time; then all of its processes are killed."""
+    """Makes a run. It may take thirty seconds over its time. When it is over, none of its processes is left."""
     command = command_of(row, runner, seconds)
     shown = " ".join(command)
     process = subprocess.Popen(
@@ -45,12 +52,11 @@ def run_once(row: Row, runner: Runner, seconds: float) -> dict[str, Any] | Failu
     try:
         out, err = process.communicate(timeout=limit)
     except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
+        kill_group(process)
         out, err = process.communicate()
         return Failure(shown, f"{err.strip()}\nstill running after {limit:.0f} s: killed".strip())
-    except BaseException:
-        os.killpg(process.pid, signal.SIGKILL)
-        raise
+    finally:
+        kill_group(process)
     if process.returncode != 0:
         return Failure(shown, err.strip() or f"exit status {process.returncode}, and no word on stderr")
     try:

@@ -12,6 +12,7 @@ import io
 import json
 import os
 import pathlib
+import select
 import subprocess
 import sys
 import tempfile
@@ -191,6 +192,17 @@ class OnceTest(unittest.TestCase):
         self.assertEqual(failure.text, "lost")
         self.assertIn("--contender wharf --case round_trip --payload 64 --placement split --mode", failure.command)
 
+    def test_a_run_that_fails_leaves_no_process(self) -> None:
+        # The child holds the FIFO open, and nothing else of the run.
+        with tempfile.TemporaryDirectory() as folder:
+            fifo = pathlib.Path(folder) / "fifo"
+            os.mkfifo(fifo)
+            reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+            self.run_program(f"sleep 600 >{fifo} 2>&1 & exit 1")
+            self.assertEqual(select.select([reader], [], [], 60)[0], [reader])
+            self.assertEqual(os.read(reader, 1), b"")
+            os.close(reader)
+
     def test_a_run_that_prints_nothing_failed(self) -> None:
         self.assertIn("no JSON", self.run_program("true").text)
 
@@ -318,6 +330,10 @@ class CommandLineTest(unittest.TestCase):
         for count in (1, 1_000_000):  # found out at the end, or while it prints
             done = self.printed_to_nobody(f"print('x' * {count}) or 0")
             self.assertEqual((done.returncode, done.stderr), (command_line.PIPE_CLOSED, ""))
+
+    def test_a_request_to_end_is_an_exit(self) -> None:
+        done = self.printed_to_nobody("__import__('signal').raise_signal(15)")
+        self.assertEqual((done.returncode, done.stderr), (128 + 15, ""))
 
     def test_an_exit_keeps_its_message_and_its_status(self) -> None:
         done = self.printed_to_nobody("sys.exit('why')")
