@@ -19,10 +19,11 @@ Assemblies::Violation Assemblies::begin(const PacketHeader& header, std::span<co
   if (header.message_bytes > bytes_max_ - expected_bytes_) {
     return "packet.message_bytes: the unfinished messages are too large together";
   }
+  SmallBytes payload(header.message_bytes);
   Assembly& assembly = *find(0);
   assembly.id = header.assembly;
   assembly.idle_count = 0;
-  assembly.payload = SmallBytes(header.message_bytes);
+  assembly.payload = std::move(payload);
   assembly.message = std::move(message);
   std::memcpy(assembly.payload.writable().data(), fragment.data(), fragment.size());
   assembly.done_bytes = fragment.size();

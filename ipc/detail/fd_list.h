@@ -35,7 +35,6 @@ class Fds {
   const runtime::UniqueFd* end() const noexcept { return fds_.data() + fds_.size(); }
 
   void push_back(runtime::UniqueFd fd) { fds_.push_back(std::move(fd)); }
-  void emplace_back(int fd) { fds_.emplace_back(fd); }
   // Those from `index` on, which leave.
   Fds split_off(std::size_t index) {
     Fds tail(close_elsewhere_);

@@ -147,7 +147,7 @@ coro::Task<StatusOr<Handshaken>> shake_hands(PortEnd end, PortOptions options,
       offered.push_back(done.lane->take_control_fd());
       const int copy = sys::fcntl(doorbell, F_DUPFD_CLOEXEC, 0);
       if (copy < 0) co_return runtime::errno_status(-copy, "open port: duplicate the doorbell");
-      offered.emplace_back(copy);
+      offered.push_back(runtime::UniqueFd(copy));
     }
   }
   const bool rings_by_packet = rules_of(options.trust).rings_by_packet;

@@ -9,6 +9,7 @@
 
 #include "wharf/runtime/base/check.h"
 #include "wharf/runtime/base/sys.h"
+#include "wharf/runtime/detail/control_fds.h"
 #include "wharf/shm/format.h"
 
 namespace wharf::ipc::detail {
@@ -22,10 +23,6 @@ constexpr std::size_t kPayloadPartsMax = 64;
 // A peer rings once for each of our sleeps. More wakes than the socket can hold between two packets are no accident.
 constexpr std::size_t kWakesInARowMax = 4096;
 constexpr std::size_t kWakesPerTurnMax = 64;
-
-// Linux 6.5; not in the headers of Debian 12. Whoever has a duplicate of our end can ask for it (SO_PASSPIDFD): each
-// packet then brings a descriptor that its sender did not send.
-constexpr int kScmPidfd = 4;
 
 }  // namespace
 
@@ -90,6 +87,17 @@ PacketSocket::Sent PacketSocket::send(PacketHeader header, std::span<const iovec
   return Sent::kFailed;
 }
 
+void PacketSocket::own_fds_of(msghdr& message) {
+  // All of them are owned before anything is looked at, or can fail.
+  std::array<runtime::UniqueFd, kControlBytes / sizeof(int)> came;
+  std::size_t count = 0;
+  const auto take = [&](int fd) { came[count++].reset(fd); };
+  runtime::detail::take_control_fds(message, SCM_RIGHTS, take);
+  // One that nobody sent is one too many, and is refused.
+  runtime::detail::take_control_fds(message, runtime::detail::kScmPidfd, take);
+  for (std::size_t i = 0; i < count; ++i) fds_.push_back(std::move(came[i]));
+}
+
 std::ptrdiff_t PacketSocket::receive_raw(int flags, bool& truncated) {
   iovec part{buffer_.get(), buffer_bytes_};
   alignas(cmsghdr) std::array<std::byte, kControlBytes> control;
@@ -101,16 +109,7 @@ std::ptrdiff_t PacketSocket::receive_raw(int flags, bool& truncated) {
   const ssize_t result =
       sys::recvmsg(socket_.get(), &message, flags | MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
   if (result < 0) return result;
-  // What came is owned before anything is looked at.
-  for (cmsghdr* item = CMSG_FIRSTHDR(&message); item != nullptr; item = CMSG_NXTHDR(&message, item)) {
-    if (item->cmsg_level != SOL_SOCKET) continue;
-    if (item->cmsg_type != SCM_RIGHTS && item->cmsg_type != kScmPidfd) continue;
-    for (std::size_t at = 0; at + sizeof(int) <= item->cmsg_len - CMSG_LEN(0); at += sizeof(int)) {
-      int fd;
-      std::memcpy(&fd, CMSG_DATA(item) + at, sizeof(fd));
-      fds_.emplace_back(fd);
-    }
-  }
+  if (message.msg_controllen != 0) own_fds_of(message);
   truncated = (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0;
   return result;
 }

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <sys/socket.h>
 #include <sys/uio.h>
 
 #include "wharf/ipc/detail/fd_list.h"
@@ -72,6 +73,7 @@ class PacketSocket {
  private:
   Got fail(Status status);
   Got violation(const char* what);
+  void own_fds_of(msghdr& message);
   std::ptrdiff_t receive_raw(int flags, bool& truncated);
   Got check_packet(std::size_t bytes);
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <new>
 #include <string>
 #include <utility>
 
@@ -167,7 +168,14 @@ Transport::Got SocketTransport::take_first(Message& message) {
   message.fds_ = socket_.take_fds();
   const std::span<const std::byte> payload = socket_.payload();
   if (header.fragment_bytes != header.message_bytes) {
-    const char* what = assemblies_.begin(header, payload, std::move(message));
+    const char* what = nullptr;
+    try {
+      what = assemblies_.begin(header, payload, std::move(message));
+    } catch (const std::bad_alloc&) {  // the peer has chosen how much it is
+      status_ = absl::ResourceExhaustedError("receive: no memory for a message of " +
+                                             std::to_string(header.message_bytes) + " bytes: lower message_bytes_max");
+      return Got::kBroken;
+    }
     return what == nullptr ? Got::kEmpty : violation(what);
   }
   if (header.assembly != 0) return violation("packet.assembly: of a whole message");

@@ -52,7 +52,7 @@ UniqueFd cycle() {
   static_cast<void>(::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair));
   RawLink sender{UniqueFd(pair[0]), false};
   Fds fds;
-  fds.emplace_back(::fcntl(pair[1], F_DUPFD_CLOEXEC, 0));
+  fds.push_back(runtime::UniqueFd(::fcntl(pair[1], F_DUPFD_CLOEXEC, 0)));
   sender.send_bytes("x", fds);
   return UniqueFd(pair[1]);
 }
@@ -216,7 +216,7 @@ constexpr Lie kLies[] = {
        const UniqueFd ring(static_cast<int>(::syscall(SYS_io_uring_setup, 2, parameters.data())));
        const PacketHeader header{.kind = PacketKind::kMessage, .fd_count = 1, .sequence = link.next_sequence()};
        Fds fds;
-       fds.emplace_back(::fcntl(ring.get(), F_DUPFD_CLOEXEC, 0));
+       fds.push_back(runtime::UniqueFd(::fcntl(ring.get(), F_DUPFD_CLOEXEC, 0)));
        link.send_bytes(bytes_of(header), fds);  // which the kernel refuses: nothing goes out
      }},
     {"EverythingAtOnce", Stage::kLane, kGoesOn,

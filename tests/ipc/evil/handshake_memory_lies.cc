@@ -24,7 +24,7 @@ constexpr std::size_t kControlBytes = 24 * 1024;  // of good size for its rings
 void offer(RawLink& link, UniqueFd control) {
   Fds fds;
   fds.push_back(std::move(control));
-  fds.emplace_back(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  fds.push_back(runtime::UniqueFd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)));
   link.send_hello(link.own_hello(), fds);
 }
 
