@@ -37,8 +37,7 @@ class AutoResetEvent {
     static constexpr const char* kWaitsFor = "AutoResetEvent::wait";
     bool await_ready() const noexcept { return event_.try_wait(); }
     template <class Promise>
-    bool await_suspend(std::coroutine_handle<Promise> handle,
-                       Site site = Site::current()) noexcept {
+    bool await_suspend(std::coroutine_handle<Promise> handle, Site site = Site::current()) noexcept {
       return suspend(handle, event_.waits_, site, *this);
     }
     bool await_resume() const noexcept { return !stopped(); }

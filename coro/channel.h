@@ -61,8 +61,7 @@ class Channel {
       return true;
     }
     template <class Promise>
-    bool await_suspend(std::coroutine_handle<Promise> handle,
-                       Site site = Site::current()) noexcept {
+    bool await_suspend(std::coroutine_handle<Promise> handle, Site site = Site::current()) noexcept {
       return suspend(handle, channel_.senders_, site, *this);
     }
     // True: queued, or received. False: the channel is closed, or the task has been stopped.
@@ -86,8 +85,7 @@ class Channel {
     static constexpr const char* kWaitsFor = "Channel::receive";
     bool await_ready() const noexcept { return channel_.size_ != 0 || channel_.closed_; }
     template <class Promise>
-    bool await_suspend(std::coroutine_handle<Promise> handle,
-                       Site site = Site::current()) noexcept {
+    bool await_suspend(std::coroutine_handle<Promise> handle, Site site = Site::current()) noexcept {
       return suspend(handle, channel_.receivers_, site, *this);
     }
     std::optional<T> await_resume() {

@@ -21,8 +21,7 @@
 namespace wharf::coro {
 
 template <class F, class... Args>
-  requires std::same_as<std::invoke_result_t<F&, Args...>,
-                        Task<typename std::invoke_result_t<F&, Args...>::value_type>>
+  requires std::same_as<std::invoke_result_t<F&, Args...>, Task<typename std::invoke_result_t<F&, Args...>::value_type>>
 auto co_invoke(F function, Args... args) -> std::invoke_result_t<F&, Args...> {
   if constexpr (std::is_member_pointer_v<F>) {
     auto task = std::invoke(function, std::forward<Args>(args)...);

@@ -165,7 +165,9 @@ std::string dump_tasks(const Executor& executor) { return TaskDump(executor).tex
 
 #else
 
-std::string dump_tasks(const Executor& /*executor*/) { return "no tasks are known: wharf was built with task_trace=false\n"; }
+std::string dump_tasks(const Executor& /*executor*/) {
+  return "no tasks are known: wharf was built with task_trace=false\n";
+}
 
 #endif
 

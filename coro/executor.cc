@@ -21,8 +21,7 @@ Executor::~Executor() {
 
 Executor* Executor::current() noexcept { return current_executor(); }
 
-Executor::Entered::Entered(Executor& executor) noexcept
-    : outer_(std::exchange(current_executor(), &executor)) {}
+Executor::Entered::Entered(Executor& executor) noexcept : outer_(std::exchange(current_executor(), &executor)) {}
 
 Executor::Entered::~Entered() { current_executor() = outer_; }
 

@@ -44,9 +44,7 @@ struct Context {
   const detail::LocalValue* locals = nullptr;
 
   // What those below inherit who have a stop source of their own.
-  Context with_stop(StopToken token) const noexcept {
-    return {executor, token, deadline_ns, locals};
-  }
+  Context with_stop(StopToken token) const noexcept { return {executor, token, deadline_ns, locals}; }
 };
 
 // Learns that a task which nobody awaits directly has ended: a Scope, or a combinator.

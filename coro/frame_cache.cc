@@ -36,9 +36,7 @@ void give_memory_back(void* frame, std::size_t bytes) noexcept {
   }
 }
 
-constexpr std::size_t bytes_of(std::size_t frame_class) noexcept {
-  return (frame_class + 1) * kFrameClassBytes;
-}
+constexpr std::size_t bytes_of(std::size_t frame_class) noexcept { return (frame_class + 1) * kFrameClassBytes; }
 // What a frame of `bytes` takes.
 constexpr std::size_t rounded(std::size_t bytes) noexcept {
   return Lists::keeps(bytes) ? bytes_of(Lists::class_of(bytes)) : bytes;

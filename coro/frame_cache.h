@@ -20,9 +20,9 @@ inline constexpr std::uint32_t kFramesCachedMax = 1024;  // per class and thread
 
 // Counters of the calling thread since it started.
 struct FrameCounters {
-  std::uint64_t allocated = 0;    // frames handed out
-  std::uint64_t freed = 0;        // frames given back
-  std::uint64_t from_malloc = 0;  // of the allocated: those that malloc had to make
+  std::uint64_t allocated = 0;     // frames handed out
+  std::uint64_t freed = 0;         // frames given back
+  std::uint64_t from_malloc = 0;   // of the allocated: those that malloc had to make
   std::uint64_t cached_bytes = 0;  // now: kept for later frames
 };
 

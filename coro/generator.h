@@ -36,17 +36,14 @@
 namespace wharf::coro {
 
 template <class T>
-class [[nodiscard(
-    "a Generator does nothing until its next() is awaited")]] WHARF_CORO_TYPE Generator {
+class [[nodiscard("a Generator does nothing until its next() is awaited")]] WHARF_CORO_TYPE Generator {
   static_assert(!std::is_void_v<T> && !std::is_rvalue_reference_v<T>,
                 "a Generator yields values, or references to what lives on");
 
  public:
   // What next() gives: true while there is something, and `*item` is it.
-  using Item =
-      std::conditional_t<std::is_reference_v<T>, std::remove_reference_t<T>*, std::optional<T>>;
-  static_assert(alignof(Item) <= 16,
-                "frames hold nothing that is aligned to more than 16 bytes (GCC PR 104177)");
+  using Item = std::conditional_t<std::is_reference_v<T>, std::remove_reference_t<T>*, std::optional<T>>;
+  static_assert(alignof(Item) <= 16, "frames hold nothing that is aligned to more than 16 bytes (GCC PR 104177)");
 
   struct promise_type final : Frame {
     // Back to whoever awaits next().

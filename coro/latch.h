@@ -39,8 +39,7 @@ class Latch {
     }
     bool await_ready() const noexcept { return latch_.count_ == 0; }
     template <class Promise>
-    bool await_suspend(std::coroutine_handle<Promise> handle,
-                       Site site = Site::current()) noexcept {
+    bool await_suspend(std::coroutine_handle<Promise> handle, Site site = Site::current()) noexcept {
       return suspend(handle, latch_.waits_, site, *this);
     }
     bool await_resume() const noexcept { return !stopped(); }

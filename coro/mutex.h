@@ -60,8 +60,7 @@ class Mutex {
     static constexpr const char* kWaitsFor = "Mutex::lock";
     bool await_ready() const noexcept { return mutex_.take(); }
     template <class Promise>
-    bool await_suspend(std::coroutine_handle<Promise> handle,
-                       Site site = Site::current()) noexcept {
+    bool await_suspend(std::coroutine_handle<Promise> handle, Site site = Site::current()) noexcept {
       return suspend(handle, mutex_.waits_, site, *this);
     }
     [[nodiscard("the mutex is unlocked when the Lock goes")]] Lock await_resume() const noexcept {

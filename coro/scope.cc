@@ -7,16 +7,14 @@
 
 namespace wharf::coro {
 
-Scope::Scope(OnError on_error) noexcept
-    : context_{Executor::current(), stop_.token()}, on_error_(on_error) {
+Scope::Scope(OnError on_error) noexcept : context_{Executor::current(), stop_.token()}, on_error_(on_error) {
   if (context_.executor == nullptr) {
     detail::fail("a Scope was made on a thread that drives no Executor: make it inside a task");
   }
 }
 
 Scope::~Scope() {
-  if (live_count_ != 0)
-    detail::fail("a Scope was destroyed with live tasks: join() it, or use with_scope()");
+  if (live_count_ != 0) detail::fail("a Scope was destroyed with live tasks: join() it, or use with_scope()");
 }
 
 void Scope::spawn(Task<void> task) {

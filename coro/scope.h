@@ -63,12 +63,11 @@ class Scope final : private Joiner {
   template <class F, class... Args>
     requires std::same_as<std::invoke_result_t<F, Args...>, Task<void>>
   void spawn(F function, Args... args) {
-    static_assert(
-        std::is_empty_v<F> || std::is_pointer_v<F> || std::is_member_pointer_v<F>,
-        "spawn: this lambda captures, and its captures die before the task ends; pass them as "
-        "arguments: scope.spawn([](Job job) -> Task<void> {...}, std::move(job)), or keep the "
-        "lambda: "
-        "scope.spawn(co_invoke([job] ...))");
+    static_assert(std::is_empty_v<F> || std::is_pointer_v<F> || std::is_member_pointer_v<F>,
+                  "spawn: this lambda captures, and its captures die before the task ends; pass them as "
+                  "arguments: scope.spawn([](Job job) -> Task<void> {...}, std::move(job)), or keep the "
+                  "lambda: "
+                  "scope.spawn(co_invoke([job] ...))");
     if constexpr (std::is_member_pointer_v<F>) {
       spawn(std::invoke(function, std::move(args)...));
     } else {
@@ -101,8 +100,7 @@ class Scope final : private Joiner {
     bool await_ready() const noexcept { return scope_.live_count_ == 0; }
     template <class Promise>
       requires std::is_base_of_v<Frame, Promise>
-    void await_suspend(std::coroutine_handle<Promise> handle,
-                       Site site = Site::current()) noexcept {
+    void await_suspend(std::coroutine_handle<Promise> handle, Site site = Site::current()) noexcept {
       Frame& frame = handle.promise();
       scope_.wait(frame);
       frame.note_wait(site, *this);
@@ -147,8 +145,7 @@ class Scope final : private Joiner {
 //            and stands in an awaited expression: it is refused there. Keep it in a variable, and give std::ref(body).
 // Cancel:    a stop of the task that awaits this reaches body and children at once.
 template <class Body>
-auto with_scope(Body body, OnError on_error = OnError::kCancel)
-    -> std::invoke_result_t<Body&, Scope&> {
+auto with_scope(Body body, OnError on_error = OnError::kCancel) -> std::invoke_result_t<Body&, Scope&> {
   static_assert(!WHARF_CORO_CLOSURES_DIE_TWICE || std::is_trivially_destructible_v<Body>,
                 "with_scope: g++ 12 would destroy what this lambda captures twice; capture it by reference, or keep "
                 "the lambda in a variable and give std::ref(it)");

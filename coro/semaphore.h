@@ -34,8 +34,7 @@ class Semaphore {
    public:
     Permit() noexcept = default;
     Permit(Permit&& other) noexcept
-        : semaphore_(std::exchange(other.semaphore_, nullptr)),
-          count_(std::exchange(other.count_, 0)) {}
+        : semaphore_(std::exchange(other.semaphore_, nullptr)), count_(std::exchange(other.count_, 0)) {}
     Permit& operator=(Permit&& other) noexcept {
       Permit(std::move(other)).swap(*this);
       return *this;
@@ -46,8 +45,7 @@ class Semaphore {
     std::size_t count() const noexcept { return count_; }
     // Before the end of its life; does nothing if it is empty.
     void release() noexcept {
-      if (semaphore_ != nullptr)
-        std::exchange(semaphore_, nullptr)->release(std::exchange(count_, 0));
+      if (semaphore_ != nullptr) std::exchange(semaphore_, nullptr)->release(std::exchange(count_, 0));
     }
     // Never gives them back. Somebody else may, with Semaphore::release.
     void keep() noexcept {
@@ -61,8 +59,7 @@ class Semaphore {
 
    private:
     friend Semaphore;
-    Permit(Semaphore* semaphore, std::size_t count) noexcept
-        : semaphore_(semaphore), count_(count) {}
+    Permit(Semaphore* semaphore, std::size_t count) noexcept : semaphore_(semaphore), count_(count) {}
     Semaphore* semaphore_ = nullptr;
     std::size_t count_ = 0;
   };
@@ -75,27 +72,21 @@ class Semaphore {
     admit();
   }
   // Empty if it would have to wait.
-  Permit try_acquire(std::size_t count = 1) noexcept {
-    return take(count) ? Permit(this, count) : Permit();
-  }
+  Permit try_acquire(std::size_t count = 1) noexcept { return take(count) ? Permit(this, count) : Permit(); }
 
   class [[nodiscard]] Awaiter final : private detail::Wait {
    public:
-    Awaiter(Semaphore& semaphore, std::size_t count) noexcept
-        : semaphore_(semaphore), count_(count) {}
+    Awaiter(Semaphore& semaphore, std::size_t count) noexcept : semaphore_(semaphore), count_(count) {}
     static constexpr const char* kWaitsFor = "Semaphore::acquire";
     void describe_wait(std::string& text, std::int64_t /*now_ns*/) const {
-      text +=
-          ", " + std::to_string(count_) + " of " + std::to_string(semaphore_.available_) + " there";
+      text += ", " + std::to_string(count_) + " of " + std::to_string(semaphore_.available_) + " there";
     }
     bool await_ready() const noexcept { return semaphore_.take(count_); }
     template <class Promise>
-    bool await_suspend(std::coroutine_handle<Promise> handle,
-                       Site site = Site::current()) noexcept {
+    bool await_suspend(std::coroutine_handle<Promise> handle, Site site = Site::current()) noexcept {
       return suspend(handle, semaphore_.waits_, site, *this);
     }
-    [[nodiscard("the permits are given back when the Permit goes")]] Permit await_resume()
-        const noexcept {
+    [[nodiscard("the permits are given back when the Permit goes")]] Permit await_resume() const noexcept {
       return stopped() ? Permit() : Permit(&semaphore_, count_);
     }
 

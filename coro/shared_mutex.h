@@ -46,8 +46,7 @@ class SharedMutex {
     explicit operator bool() const noexcept { return mutex_ != nullptr; }
     // Before the end of its life; does nothing if it is empty.
     void unlock() noexcept {
-      if (SharedMutex* mutex = std::exchange(mutex_, nullptr); mutex != nullptr)
-        mutex->let_go(kMode);
+      if (SharedMutex* mutex = std::exchange(mutex_, nullptr); mutex != nullptr) mutex->let_go(kMode);
     }
     void swap(BasicLock& other) noexcept { std::swap(mutex_, other.mutex_); }
 
@@ -82,16 +81,13 @@ class SharedMutex {
   class [[nodiscard]] Awaiter final : private Waiter {
    public:
     explicit Awaiter(SharedMutex& owner) noexcept : Waiter(owner, kMode) {}
-    static constexpr const char* kWaitsFor =
-        kMode == Mode::kRead ? "SharedMutex::lock_shared" : "SharedMutex::lock";
+    static constexpr const char* kWaitsFor = kMode == Mode::kRead ? "SharedMutex::lock_shared" : "SharedMutex::lock";
     bool await_ready() const noexcept { return this->mutex.take(kMode); }
     template <class Promise>
-    bool await_suspend(std::coroutine_handle<Promise> handle,
-                       Site site = Site::current()) noexcept {
+    bool await_suspend(std::coroutine_handle<Promise> handle, Site site = Site::current()) noexcept {
       return this->suspend(handle, this->mutex.waits_, site, *this);
     }
-    [[nodiscard("the mutex is unlocked when the lock goes")]] BasicLock<kMode> await_resume()
-        const noexcept {
+    [[nodiscard("the mutex is unlocked when the lock goes")]] BasicLock<kMode> await_resume() const noexcept {
       return this->stopped() ? BasicLock<kMode>() : BasicLock<kMode>(&this->mutex);
     }
 
@@ -103,14 +99,10 @@ class SharedMutex {
   Awaiter<Mode::kRead> lock_shared() noexcept { return Awaiter<Mode::kRead>(*this); }
   // Empty if it would have to wait.
   Lock try_lock() noexcept { return take(Mode::kWrite) ? Lock(this) : Lock(); }
-  SharedLock try_lock_shared() noexcept {
-    return take(Mode::kRead) ? SharedLock(this) : SharedLock();
-  }
+  SharedLock try_lock_shared() noexcept { return take(Mode::kRead) ? SharedLock(this) : SharedLock(); }
 
  private:
-  bool is_free_for(Mode mode) const noexcept {
-    return !writing_ && (mode == Mode::kRead || reader_count_ == 0);
-  }
+  bool is_free_for(Mode mode) const noexcept { return !writing_ && (mode == Mode::kRead || reader_count_ == 0); }
   void give(Mode mode) noexcept {
     if (mode == Mode::kWrite) {
       writing_ = true;

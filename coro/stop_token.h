@@ -75,9 +75,7 @@ class StopSource final : private StopCallback {
   bool requested_ = false;
 };
 
-inline bool StopToken::stop_requested() const noexcept {
-  return source_ != nullptr && source_->requested_;
-}
+inline bool StopToken::stop_requested() const noexcept { return source_ != nullptr && source_->requested_; }
 
 inline bool StopToken::attach(StopCallback& callback) const noexcept {
   if (source_ == nullptr) return true;

@@ -32,8 +32,7 @@ namespace detail {
 struct FinalAwaiter {
   static bool await_ready() noexcept { return false; }
   template <class Promise>
-  WHARF_AWAIT_SUSPEND std::coroutine_handle<> await_suspend(
-      std::coroutine_handle<Promise> finished) const noexcept {
+  WHARF_AWAIT_SUSPEND std::coroutine_handle<> await_suspend(std::coroutine_handle<Promise> finished) const noexcept {
     Frame& frame = finished.promise();
     Executor& executor = *frame.context->executor;
     Frame* following = frame.parent;
@@ -155,9 +154,7 @@ class [[nodiscard("a Task does nothing until it is awaited or spawned")]] WHARF_
   T take() { return handle_.promise().take(); }
   bool owns(const Frame& frame) const noexcept { return &handle_.promise() == &frame; }
   // Gives the frame away; who takes it destroys it.
-  std::coroutine_handle<promise_type> release() noexcept {
-    return std::exchange(handle_, nullptr);
-  }
+  std::coroutine_handle<promise_type> release() noexcept { return std::exchange(handle_, nullptr); }
 
  private:
   friend promise_type;
@@ -204,8 +201,7 @@ inline auto stop_token() noexcept {
 
 // `const Context& inherited = co_await context()`: all that this task inherited. It lives as long as the task.
 inline auto context() noexcept {
-  return detail::WithFrame(
-      [](const Frame& frame) noexcept -> const Context& { return *frame.context; });
+  return detail::WithFrame([](const Frame& frame) noexcept -> const Context& { return *frame.context; });
 }
 
 // `co_await deadline_ns()`: the time by which this task's result is wanted: the earliest deadline of those that await it,

@@ -93,8 +93,7 @@ class [[nodiscard]] WithLocal final : public Under<T> {
 }  // namespace detail
 
 template <class Value, class T>
-auto with_local(const TaskLocal<Value>& name, std::type_identity_t<Value> value,
-                Task<T> task) noexcept {
+auto with_local(const TaskLocal<Value>& name, std::type_identity_t<Value> value, Task<T> task) noexcept {
   return detail::WithLocal<T, Value>(name, std::move(value), std::move(task));
 }
 

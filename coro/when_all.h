@@ -24,9 +24,7 @@ class [[nodiscard]] WhenAll final : public Joined<std::tuple<Task<Ts>...>, StopO
   using Joined<std::tuple<Task<Ts>...>, StopOthers::kOnError>::Joined;
   std::tuple<NonVoid<Ts>...> await_resume() {
     this->rethrow_first_error();
-    return std::apply(
-        [](auto&... task) { return std::tuple<NonVoid<Ts>...>{take_result(task)...}; },
-        this->tasks());
+    return std::apply([](auto&... task) { return std::tuple<NonVoid<Ts>...>{take_result(task)...}; }, this->tasks());
   }
 };
 

@@ -47,8 +47,7 @@ class [[nodiscard]] WhenAny final : public Joined<std::tuple<Task<Ts>...>, StopO
   Winner take_winner(std::index_sequence<kIndex...>) {
     std::optional<Winner> winner;
     ((std::get<kIndex>(this->tasks()).owns(*this->first_ended())
-          ? void(winner.emplace(std::in_place_index<kIndex>,
-                                take_result(std::get<kIndex>(this->tasks()))))
+          ? void(winner.emplace(std::in_place_index<kIndex>, take_result(std::get<kIndex>(this->tasks()))))
           : void()),
      ...);
     return std::move(*winner);

@@ -16,12 +16,8 @@ Call::~Call() {
 }
 
 coro::Task<StatusOr<Message>> Call::next_reply() { return detail::CallState::next_reply(state_); }
-coro::Task<Status> Call::send_part(Message part) {
-  return detail::CallState::send(state_, std::move(part), false);
-}
-coro::Task<Status> Call::send_last(Message part) {
-  return detail::CallState::send(state_, std::move(part), true);
-}
+coro::Task<Status> Call::send_part(Message part) { return detail::CallState::send(state_, std::move(part), false); }
+coro::Task<Status> Call::send_last(Message part) { return detail::CallState::send(state_, std::move(part), true); }
 CancelOutcome Call::cancel() noexcept { return state_->cancel(); }
 
 namespace detail {

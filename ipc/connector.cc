@@ -67,8 +67,7 @@ coro::Task<StatusOr<std::unique_ptr<Port>>> connect_port(std::string name, PortO
   if (!parsed.ok()) co_return parsed.status();
   if (Status status = check_options(options); !status.ok()) co_return with_context(operation, status);
   const runtime::Reactor& reactor = runtime::Reactor::current();
-  const std::int64_t deadline_ns =
-      runtime::deadline_after(reactor.now_ns(), options.handshake_timeout_ms * kNsPerMs);
+  const std::int64_t deadline_ns = runtime::deadline_after(reactor.now_ns(), options.handshake_timeout_ms * kNsPerMs);
 
   auto socket = co_await connect_socket(*parsed, operation, deadline_ns);
   if (!socket.ok()) co_return socket.status();
@@ -80,7 +79,8 @@ coro::Task<StatusOr<std::unique_ptr<Port>>> connect_port(std::string name, PortO
   auto port = co_await Port::open(*std::move(socket), options);
   if (port.ok()) co_return *std::move(port);
   const bool closed = port.status().code() == StatusCode::kUnavailable;
-  co_return with_context(closed ? operation + ": refused, or the server has ended: is the server running?" : operation, port.status());
+  co_return with_context(closed ? operation + ": refused, or the server has ended: is the server running?" : operation,
+                         port.status());
 }
 
 }  // namespace wharf::ipc

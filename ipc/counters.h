@@ -54,9 +54,7 @@ struct PortCounters {
   std::uint64_t arena_segment_bytes = 0;
   std::uint64_t peer_segment_bytes = 0;
 
-  std::uint64_t system_calls() const noexcept {
-    return doorbells_rung + socket_sends + socket_receives;
-  }
+  std::uint64_t system_calls() const noexcept { return doorbells_rung + socket_sends + socket_receives; }
 };
 
 }  // namespace wharf::ipc

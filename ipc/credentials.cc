@@ -29,8 +29,8 @@ StatusOr<PeerCredentials> peer_credentials(int socket) {
 
 Status same_user_or_root(const PeerCredentials& peer) {
   if (peer.uid == ::geteuid() || peer.uid == 0) return absl::OkStatus();
-  return absl::PermissionDeniedError("process " + std::to_string(peer.pid) + " is of user " +
-                                     std::to_string(peer.uid) + ": neither this one nor root");
+  return absl::PermissionDeniedError("process " + std::to_string(peer.pid) + " is of user " + std::to_string(peer.uid) +
+                                     ": neither this one nor root");
 }
 
 }  // namespace wharf::ipc

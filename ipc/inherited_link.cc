@@ -1,11 +1,12 @@
 #include "wharf/ipc/inherited_link.h"
 
+#include <fcntl.h>
+#include <sys/socket.h>
+
 #include <charconv>
 #include <cstdlib>
-#include <fcntl.h>
 #include <string>
 #include <string_view>
-#include <sys/socket.h>
 
 #include "wharf/runtime/base/sys.h"
 

@@ -86,13 +86,15 @@ coro::Task<StatusOr<std::unique_ptr<Port>>> Visitor::open(PortOptions options) {
 StatusOr<std::unique_ptr<PortListener>> PortListener::listen(const std::string& name, CredentialPolicy policy,
                                                              PortListenOptions options) {
   if (options.backlog <= 0 || options.unopened_count_max == 0 || !policy) {
-    return absl::InvalidArgumentError("listen on " + name + ": backlog or unopened_count_max is 0, or there is no policy");
+    return absl::InvalidArgumentError("listen on " + name +
+                                      ": backlog or unopened_count_max is 0, or there is no policy");
   }
   StatusOr<detail::SocketName> parsed = detail::SocketName::parse(name);
   if (!parsed.ok()) return parsed.status();
   auto socket = detail::ListeningSocket::open(*parsed, options.mode, options.backlog);
   if (!socket.ok()) return socket.status();
-  auto state = std::make_shared<detail::ListenerState>(*std::move(socket), std::move(policy), options.unopened_count_max);
+  auto state =
+      std::make_shared<detail::ListenerState>(*std::move(socket), std::move(policy), options.unopened_count_max);
   return std::unique_ptr<PortListener>(new PortListener(std::move(state)));
 }
 

@@ -147,8 +147,8 @@ SendAwaiter Message::reply_error(const Status& error) {
   const absl::string_view text = error.message();
   detail::Outgoing outgoing;
   outgoing.message.type_ = static_cast<std::uint32_t>(error.code());
-  outgoing.message.head_ = detail::SmallBytes(std::as_bytes(
-      std::span(text.data(), std::min(text.size(), detail::kErrorTextBytesMax))));
+  outgoing.message.head_ =
+      detail::SmallBytes(std::as_bytes(std::span(text.data(), std::min(text.size(), detail::kErrorTextBytesMax))));
   outgoing.flags |= shm::kFlagReply | shm::kFlagError;
   outgoing.stream = obligation_.stream();
   shm::Ref<detail::Link> link = obligation_.link();
@@ -188,8 +188,7 @@ Status Message::as_error() const {
 
 namespace detail {
 
-Obligation::Obligation(shm::Ref<Link> link, std::uint64_t stream) noexcept
-    : link_(link.leak()), stream_(stream) {}
+Obligation::Obligation(shm::Ref<Link> link, std::uint64_t stream) noexcept : link_(link.leak()), stream_(stream) {}
 
 shm::Ref<Link> Obligation::link() const noexcept { return shm::Ref<Link>(link_); }
 

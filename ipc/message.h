@@ -58,10 +58,10 @@ class Message {
   Message(std::uint32_t type, Loan payload) : type_(type) { append(std::move(payload)); }
   Message(std::uint32_t type, PayloadFile payload) : type_(type) { append(std::move(payload)); }
   // Type 0.
-  Message(std::string_view payload) { append(payload); }         // NOLINT(google-explicit-constructor)
+  Message(std::string_view payload) { append(payload); }                      // NOLINT(google-explicit-constructor)
   Message(const std::string& payload) { append(std::string_view(payload)); }  // NOLINT(google-explicit-constructor)
-  Message(const char* payload) { append(payload); }              // NOLINT(google-explicit-constructor)
-  Message(Loan payload) { append(std::move(payload)); }          // NOLINT(google-explicit-constructor)
+  Message(const char* payload) { append(payload); }                           // NOLINT(google-explicit-constructor)
+  Message(Loan payload) { append(std::move(payload)); }                       // NOLINT(google-explicit-constructor)
   // A request that dies unanswered answers itself, with Aborted.
   Message(Message&&) noexcept = default;
   Message& operator=(Message&&) noexcept = default;
@@ -79,9 +79,7 @@ class Message {
     for (const Piece& piece : pieces_) bytes += piece.size_bytes();
     return bytes;
   }
-  std::size_t part_count() const noexcept {
-    return pieces_.size() + head_count();
-  }
+  std::size_t part_count() const noexcept { return pieces_.size() + head_count(); }
   // Precondition (checked): the part is stable, or its sender trusted. Empty if it is a file that the kernel has no room to
   // map: take_file() gives it all the same.
   std::span<const std::byte> part(std::size_t index) const noexcept;
@@ -190,10 +188,10 @@ class Message {
   const Piece* piece_of(std::size_t index) const noexcept;  // null: the inline part
 
   std::uint32_t type_ = 0;
-  std::uint8_t flags_ = 0;    // shm::RecordFlag
+  std::uint8_t flags_ = 0;  // shm::RecordFlag
   std::uint64_t stream_ = 0;
   std::int64_t deadline_ns_ = 0;
-  detail::SmallBytes head_;   // the inline part of a received message; precedes the pieces
+  detail::SmallBytes head_;  // the inline part of a received message; precedes the pieces
   detail::Few<Piece> pieces_;
   detail::Fds fds_;
   detail::Obligation obligation_;

@@ -10,6 +10,7 @@
 #include <type_traits>
 
 #include "absl/container/inlined_vector.h"
+
 #include "wharf/ipc/message.h"
 #include "wharf/runtime/base/status.h"
 
@@ -46,8 +47,8 @@ StatusOr<T> decode_payload(const Message& message) {
   } else {
     static_assert(std::is_trivially_copyable_v<T>, "a payload is trivially copyable, or has a static decode()");
     if (bytes != sizeof(T)) {
-      return detail::payload_error(message, std::to_string(bytes) + " bytes of payload, and " +
-                                                std::to_string(sizeof(T)) + " are wanted");
+      return detail::payload_error(
+          message, std::to_string(bytes) + " bytes of payload, and " + std::to_string(sizeof(T)) + " are wanted");
     }
     T value{};
     message.copy_out(std::as_writable_bytes(std::span(&value, 1)));

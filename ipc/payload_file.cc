@@ -1,8 +1,9 @@
 #include "wharf/ipc/payload_file.h"
 
+#include <sys/mman.h>
+
 #include <memory>
 #include <string>
-#include <sys/mman.h>
 
 #include "wharf/ipc/detail/file_payload.h"
 #include "wharf/ipc/piece.h"

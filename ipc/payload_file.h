@@ -39,8 +39,7 @@ class PayloadFile {
   Piece take_piece() &&;
 
  private:
-  PayloadFile(runtime::UniqueFd fd, shm::Mapping mapping) noexcept
-      : fd_(std::move(fd)), mapping_(std::move(mapping)) {}
+  PayloadFile(runtime::UniqueFd fd, shm::Mapping mapping) noexcept : fd_(std::move(fd)), mapping_(std::move(mapping)) {}
 
   runtime::UniqueFd fd_;
   shm::Mapping mapping_;

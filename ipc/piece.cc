@@ -46,8 +46,10 @@ void Loan::resize(std::size_t bytes) noexcept {
 
 Status Loan::grow(std::size_t bytes, std::size_t bytes_min) noexcept {
   WHARF_CHECK_LE(bytes_min, bytes);
-  if (bytes > capacity_bytes() && !piece_.lane_->arena().grow(block_, bytes, bytes_min) && bytes_min > capacity_bytes()) {
-    return absl::ResourceExhaustedError("grow: the memory behind the loan is in use: ask for more at first, or copy to a larger loan");
+  if (bytes > capacity_bytes() && !piece_.lane_->arena().grow(block_, bytes, bytes_min) &&
+      bytes_min > capacity_bytes()) {
+    return absl::ResourceExhaustedError(
+        "grow: the memory behind the loan is in use: ask for more at first, or copy to a larger loan");
   }
   piece_.resize(std::max(size_bytes(), std::min(bytes, capacity_bytes())));
   return absl::OkStatus();

@@ -25,19 +25,29 @@ class Piece {
     kFile,       // a sealed file, of ours or the peer's
   };
 
-  explicit Piece(std::span<const std::byte> borrowed) noexcept
-      : data_(borrowed.data()), bytes_(borrowed.size()) {}
+  explicit Piece(std::span<const std::byte> borrowed) noexcept : data_(borrowed.data()), bytes_(borrowed.size()) {}
   Piece(shm::Ref<shm::Lane> lane, const shm::OwnBlock& block, std::size_t bytes) noexcept
-      : data_(block.data), bytes_(bytes), lane_(std::move(lane)), unit_(block.id.unit),
-        segment_(block.id.segment), kind_(Kind::kOwnBlock) {}
+      : data_(block.data),
+        bytes_(bytes),
+        lane_(std::move(lane)),
+        unit_(block.id.unit),
+        segment_(block.id.segment),
+        kind_(Kind::kOwnBlock) {}
   // `guarded`: the peer is hostile, so the program may not look at it by accident.
-  Piece(shm::Ref<shm::Lane> lane, const shm::BlockDescriptor& descriptor,
-        std::span<const std::byte> view, bool guarded = false) noexcept
-      : data_(view.data()), bytes_(view.size()), lane_(std::move(lane)),
-        unit_(descriptor.offset_units), segment_(descriptor.segment), token_(descriptor.token),
-        kind_(Kind::kPeerBlock), guarded_(guarded) {}
+  Piece(shm::Ref<shm::Lane> lane, const shm::BlockDescriptor& descriptor, std::span<const std::byte> view,
+        bool guarded = false) noexcept
+      : data_(view.data()),
+        bytes_(view.size()),
+        lane_(std::move(lane)),
+        unit_(descriptor.offset_units),
+        segment_(descriptor.segment),
+        token_(descriptor.token),
+        kind_(Kind::kPeerBlock),
+        guarded_(guarded) {}
   explicit Piece(std::unique_ptr<detail::FilePayload> file) noexcept
-      : data_(nullptr), bytes_(file->size_bytes()), file_(std::move(file)),
+      : data_(nullptr),
+        bytes_(file->size_bytes()),
+        file_(std::move(file)),
         kind_(file_->sealed() ? Kind::kFile : Kind::kPlain) {}
   Piece(Piece&& other) noexcept = default;
   Piece& operator=(Piece&& other) noexcept {

@@ -12,8 +12,7 @@ namespace wharf::ipc {
 coro::Task<StatusOr<std::unique_ptr<Port>>> Port::open(PortEnd end, PortOptions options) {
   options = settled(options);
   shm::Ref<detail::Link> link(new detail::Link(runtime::Reactor::current(), options));
-  StatusOr<detail::Handshaken> handshaken =
-      co_await detail::shake_hands(std::move(end), options, &link->lane_owner());
+  StatusOr<detail::Handshaken> handshaken = co_await detail::shake_hands(std::move(end), options, &link->lane_owner());
   if (!handshaken.ok()) co_return handshaken.status();
   auto port = std::make_unique<Port>(link);
   link->start(std::move(handshaken).value());

@@ -28,8 +28,7 @@ Status PortEnd::check() const {
       return runtime::errno_status(-answer, "port end: getsockopt");
     }
   }
-  return absl::InvalidArgumentError(
-      "port end: a Unix socket of type SOCK_SEQPACKET is wanted: see Port::end_pair()");
+  return absl::InvalidArgumentError("port end: a Unix socket of type SOCK_SEQPACKET is wanted: see Port::end_pair()");
 }
 
 }  // namespace wharf::ipc

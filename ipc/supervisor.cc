@@ -103,9 +103,9 @@ coro::Task<void> Supervisor::keep(Worker& worker) {
     const bool healthy = came_up && now_ns - worker.ready_ns >= options_.healthy_after_ms * kNsPerMs;
     failure_count = healthy ? 0 : failure_count + 1;
     const std::int64_t delay_ms = backoff_ms(failure_count);
-    tell(came_up ? WorkerEvent::Kind::kEnded : WorkerEvent::Kind::kFailed, worker,
-         ended + (delay_ms == 0 ? "; starting it again"
-                                : "; starting it again in " + std::to_string(delay_ms) + " ms"));
+    tell(
+        came_up ? WorkerEvent::Kind::kEnded : WorkerEvent::Kind::kFailed, worker,
+        ended + (delay_ms == 0 ? "; starting it again" : "; starting it again in " + std::to_string(delay_ms) + " ms"));
     if (delay_ms == 0) continue;
     auto first = co_await coro::when_any(until_elapsed(delay_ms), until_set(stop_requested_));
     static_cast<void>(first);
@@ -128,8 +128,7 @@ coro::Task<std::string> Supervisor::run_once(Worker& worker) {
   ++worker.start_count;
   const std::string name = name_of(worker, options_.path);
 
-  auto opened = co_await coro::when_any(Port::open(std::move(ends->first), options_.port),
-                                        until_set(stop_requested_));
+  auto opened = co_await coro::when_any(Port::open(std::move(ends->first), options_.port), until_set(stop_requested_));
   if (opened.index() == 1) {
     const std::string ended = co_await end_process(**process, 0);
     co_return name + " " + ended;
@@ -149,8 +148,8 @@ coro::Task<std::string> Supervisor::run_once(Worker& worker) {
   auto first = co_await coro::when_any((*process)->wait(), until_closed(*worker.port), until_set(stop_requested_));
   if (first.index() == 0 && worker.port->status().ok()) {
     // What the worker published last is read before its port closes; the socket's end is due by now.
-    auto last_read = co_await coro::when_any(until_closed(*worker.port), until_set(stop_requested_),
-                                             until_elapsed(kLinkEndMs));
+    auto last_read =
+        co_await coro::when_any(until_closed(*worker.port), until_set(stop_requested_), until_elapsed(kLinkEndMs));
     static_cast<void>(last_read);
   }
   // One that has ended by itself keeps what it received for whoever holds it.
@@ -162,8 +161,7 @@ coro::Task<std::string> Supervisor::run_once(Worker& worker) {
 
 // Gives the process time to end by itself, then kills it. Returns how it ended.
 coro::Task<std::string> Supervisor::end_process(runtime::Process& process, std::int64_t grace_ms) {
-  const std::int64_t deadline_ns =
-      runtime::deadline_after(runtime::Reactor::current().now_ns(), grace_ms * kNsPerMs);
+  const std::int64_t deadline_ns = runtime::deadline_after(runtime::Reactor::current().now_ns(), grace_ms * kNsPerMs);
   auto ended = co_await process.wait({.deadline_ns = deadline_ns});
   if (ended.ok()) co_return ended->text();
   Status killed = process.send_signal(SIGKILL);

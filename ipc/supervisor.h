@@ -16,13 +16,14 @@
 // Threads: the reactor's.
 #pragma once
 
+#include <sys/types.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <span>
 #include <string>
-#include <sys/types.h>
 #include <utility>
 #include <vector>
 
@@ -45,20 +46,20 @@ struct WorkerOptions {
   std::size_t count = 1;
   PortOptions port;
 
-  std::int64_t backoff_first_ms = 100;   // before the first restart of a worker that was not up for long
-  std::int64_t backoff_max_ms = 5'000;   // what the doubling ends at
-  std::int64_t healthy_after_ms = 1'000; // up for this long: restarted at once
-  std::int64_t drain_ms = 5'000;         // that a worker has to end by itself when it is stopped; then SIGKILL
+  std::int64_t backoff_first_ms = 100;    // before the first restart of a worker that was not up for long
+  std::int64_t backoff_max_ms = 5'000;    // what the doubling ends at
+  std::int64_t healthy_after_ms = 1'000;  // up for this long: restarted at once
+  std::int64_t drain_ms = 5'000;          // that a worker has to end by itself when it is stopped; then SIGKILL
 };
 
 // One place for a worker. What lives in it changes with every start.
 struct Worker {
   std::size_t index = 0;
-  pid_t pid = 0;                // 0 while no process runs
-  std::shared_ptr<Port> port;   // null while the worker is not up
+  pid_t pid = 0;               // 0 while no process runs
+  std::shared_ptr<Port> port;  // null while the worker is not up
   std::uint64_t start_count = 0;
-  std::int64_t died_ns = 0;     // when its last process was found dead; 0: never
-  std::int64_t ready_ns = 0;    // when its last process came up
+  std::int64_t died_ns = 0;   // when its last process was found dead; 0: never
+  std::int64_t ready_ns = 0;  // when its last process came up
 };
 
 struct WorkerEvent {
@@ -117,7 +118,7 @@ class Supervisor {
   std::unique_ptr<coro::Scope> scope_;  // lives from start() to stop()
   coro::Event settled_;                 // every worker was up at once, or one has failed to come up
   coro::Event stop_requested_;
-  coro::Event start_ended_;             // set but while start() is under way
+  coro::Event start_ended_;  // set but while start() is under way
   Status first_failure_;
   bool started_ = false;
 };

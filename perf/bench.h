@@ -15,9 +15,7 @@ namespace wharf::perf {
 // the machine can do undisturbed. Times are of the processor; with several threads, add UseRealTime().
 inline void steady(benchmark::internal::Benchmark* benchmark) {
   benchmark->MinTime(0.1)->Repetitions(7)->DisplayAggregatesOnly()->ComputeStatistics(
-      "min", [](const std::vector<double>& times) {
-        return *std::min_element(times.begin(), times.end());
-      });
+      "min", [](const std::vector<double>& times) { return *std::min_element(times.begin(), times.end()); });
 }
 
 // Repetitions of all benchmarks are mixed at random, so that a slow moment of the machine meets floor and subject alike.

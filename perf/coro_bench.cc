@@ -62,8 +62,7 @@ class Bare {
     static std::suspend_always initial_suspend() noexcept { return {}; }
     struct Final {
       static bool await_ready() noexcept { return false; }
-      std::coroutine_handle<> await_suspend(
-          std::coroutine_handle<promise_type> done) const noexcept {
+      std::coroutine_handle<> await_suspend(std::coroutine_handle<promise_type> done) const noexcept {
         return done.promise().parent;
       }
       static void await_resume() noexcept {}

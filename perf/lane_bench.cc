@@ -153,12 +153,9 @@ class LaneRing {
     return value_or_exit(shm::Segment::create(header, shm::control_segment_bytes(ring_bytes, 256)));
   }
   static shm::PeerSegment adopt(shm::Segment& segment) {
-    return value_or_exit(shm::PeerSegment::adopt(segment.take_fd(), shm::SegmentKind::kControl,
-                                                 std::size_t{1} << 30));
+    return value_or_exit(shm::PeerSegment::adopt(segment.take_fd(), shm::SegmentKind::kControl, std::size_t{1} << 30));
   }
-  static shm::ControlLines& own(shm::Segment& segment) {
-    return *reinterpret_cast<shm::ControlLines*>(segment.data());
-  }
+  static shm::ControlLines& own(shm::Segment& segment) { return *reinterpret_cast<shm::ControlLines*>(segment.data()); }
   static const shm::ControlLines& peer(const shm::PeerSegment& segment) {
     return *reinterpret_cast<const shm::ControlLines*>(segment.data());
   }
@@ -221,9 +218,7 @@ void RecordBareRing(benchmark::State& state) { pass_records<BareRing>(state); }
 void RecordLaneRing(benchmark::State& state) { pass_records<LaneRing>(state); }
 
 void record_sizes(benchmark::internal::Benchmark* benchmark) {
-  benchmark->ArgNames({"bytes", "ring_kib"})
-      ->ArgsProduct({{16, 64, 1024}, {16, 256}})
-      ->UseRealTime();
+  benchmark->ArgNames({"bytes", "ring_kib"})->ArgsProduct({{16, 64, 1024}, {16, 256}})->UseRealTime();
 }
 BENCHMARK(RecordBareRing)->Apply(record_sizes)->Apply(steady);
 BENCHMARK(RecordLaneRing)->Apply(record_sizes)->Apply(steady);

@@ -92,8 +92,8 @@ void block(benchmark::State& state, ipc::Trust trust) { run_case(state, {trust, 
 void stable_block(benchmark::State& state, ipc::Trust trust) { run_case(state, {trust, Kind::kBlockStable}); }
 void descriptor(benchmark::State& state, ipc::Trust trust) { run_case(state, {trust, Kind::kFd}); }
 
-#define WHARF_BENCH_BOTH(function)                                                \
-  BENCHMARK_CAPTURE(function, trusted, ipc::Trust::kTrusted)->Apply(steady);      \
+#define WHARF_BENCH_BOTH(function)                                           \
+  BENCHMARK_CAPTURE(function, trusted, ipc::Trust::kTrusted)->Apply(steady); \
   BENCHMARK_CAPTURE(function, hostile, ipc::Trust::kHostile)->Apply(steady)
 
 WHARF_BENCH_BOTH(inline_message);

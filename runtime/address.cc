@@ -13,8 +13,7 @@ namespace {
 constexpr std::string_view kUnixPrefix = "unix:";
 
 Status refused(std::string_view text, std::string_view why) {
-  return make_status(StatusCode::kInvalidArgument,
-                     "address '" + std::string(text) + "': " + std::string(why));
+  return make_status(StatusCode::kInvalidArgument, "address '" + std::string(text) + "': " + std::string(why));
 }
 
 // Of decimal digits alone. False: it is none, or above `max`.
@@ -74,8 +73,7 @@ StatusOr<Address> Address::ip(std::string_view host, std::uint16_t port) {
   Address address;
   const std::size_t percent = host.find('%');
   const std::string name(host.empty() ? std::string_view("::") : host.substr(0, percent));
-  if (percent == std::string_view::npos &&
-      inet_pton(AF_INET, name.c_str(), &address.storage_.v4.sin_addr) == 1) {
+  if (percent == std::string_view::npos && inet_pton(AF_INET, name.c_str(), &address.storage_.v4.sin_addr) == 1) {
     address.storage_.v4.sin_family = AF_INET;
     address.storage_.v4.sin_port = htons(port);
     address.bytes_ = sizeof(sockaddr_in);
@@ -86,8 +84,7 @@ StatusOr<Address> Address::ip(std::string_view host, std::uint16_t port) {
   if (inet_pton(AF_INET6, name.c_str(), &v6.sin6_addr) != 1) {
     return refused(host, "not a numeric IPv4 or IPv6 address, such as 127.0.0.1 or ::1");
   }
-  if (percent != std::string_view::npos &&
-      !parse_scope(host.substr(percent + 1), v6.sin6_scope_id)) {
+  if (percent != std::string_view::npos && !parse_scope(host.substr(percent + 1), v6.sin6_scope_id)) {
     return refused(host, "there is no such network interface");
   }
   v6.sin6_family = AF_INET6;
@@ -157,8 +154,7 @@ std::string_view Address::local_name() const noexcept {
 std::string Address::host() const {
   std::array<char, INET6_ADDRSTRLEN> text{};
   switch (family()) {
-    case AF_INET:
-      return inet_ntop(AF_INET, &storage_.v4.sin_addr, text.data(), text.size());
+    case AF_INET: return inet_ntop(AF_INET, &storage_.v4.sin_addr, text.data(), text.size());
     case AF_INET6: {
       std::string host = inet_ntop(AF_INET6, &storage_.v6.sin6_addr, text.data(), text.size());
       const std::uint32_t scope = storage_.v6.sin6_scope_id;
@@ -169,29 +165,23 @@ std::string Address::host() const {
       const bool abstract = !name.empty() && name.front() == '\0';
       return abstract ? "@" + std::string(name.substr(1)) : std::string(name);
     }
-    default:
-      return {};
+    default: return {};
   }
 }
 
 std::string Address::text() const {
   switch (family()) {
-    case AF_INET:
-      return host() + ":" + std::to_string(port());
-    case AF_INET6:
-      return "[" + host() + "]:" + std::to_string(port());
-    case AF_UNIX:
-      return std::string(kUnixPrefix) + printable(host());
-    default:
-      return "none";
+    case AF_INET: return host() + ":" + std::to_string(port());
+    case AF_INET6: return "[" + host() + "]:" + std::to_string(port());
+    case AF_UNIX: return std::string(kUnixPrefix) + printable(host());
+    default: return "none";
   }
 }
 
 bool operator==(const Address& left, const Address& right) noexcept {
   if (left.family() != right.family()) return false;
   if (left.family() == AF_UNIX) return left.local_name() == right.local_name();
-  return left.bytes_ == right.bytes_ &&
-         std::memcmp(&left.storage_, &right.storage_, left.bytes_) == 0;
+  return left.bytes_ == right.bytes_ && std::memcmp(&left.storage_, &right.storage_, left.bytes_) == 0;
 }
 
 }  // namespace wharf::runtime

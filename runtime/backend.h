@@ -33,16 +33,16 @@ enum class Opcode : std::uint8_t {
   kPoll,       // flags: POLL*; result: the events; may be multishot, and then tells of edges
   kRead,       // memory: the buffer
   kReadv,      // memory: iovecs; memory_bytes: how many
-  kRecv,  // memory: the buffer, or the backend's if there is a buffer_group; then maybe multishot; flags: MSG_*
-  kRecvmsg,  // memory: the msghdr; flags: MSG_*; with a buffer_group: multishot, see message_buffer.h
-  kRenameat,  // memory: a RenameRequest; flags: RENAME_*
-  kSend,      // memory: the buffer; flags: MSG_*
-  kSendmsg,   // memory: the msghdr; flags: MSG_*
-  kSplice,    // fd: the source; memory: a SpliceRequest; offset: in the source; flags: SPLICE_F_*
-  kStatx,     // memory: a StatxRequest; flags: AT_*
-  kUnlinkat,  // like kMkdirat; flags: AT_REMOVEDIR, or 0
-  kWrite,     // memory: the buffer
-  kWritev,    // memory: iovecs; memory_bytes: how many
+  kRecv,       // memory: the buffer, or the backend's if there is a buffer_group; then maybe multishot; flags: MSG_*
+  kRecvmsg,    // memory: the msghdr; flags: MSG_*; with a buffer_group: multishot, see message_buffer.h
+  kRenameat,   // memory: a RenameRequest; flags: RENAME_*
+  kSend,       // memory: the buffer; flags: MSG_*
+  kSendmsg,    // memory: the msghdr; flags: MSG_*
+  kSplice,     // fd: the source; memory: a SpliceRequest; offset: in the source; flags: SPLICE_F_*
+  kStatx,      // memory: a StatxRequest; flags: AT_*
+  kUnlinkat,   // like kMkdirat; flags: AT_REMOVEDIR, or 0
+  kWrite,      // memory: the buffer
+  kWritev,     // memory: iovecs; memory_bytes: how many
 };
 
 inline constexpr std::uint32_t kFsyncDataOnly = 1;
@@ -159,8 +159,7 @@ class Backend {
   // Has buffers for kRecv and kRecvmsg taken from `ring`, in the format of struct io_uring_buf_ring, with room for `entry_count`,
   // a power of two. The ring is the backend's until remove_buffers(). Gives 0, or minus the errno: -EEXIST, the number is
   // taken; -EOPNOTSUPP, this backend offers none.
-  virtual int add_buffers(std::uint16_t /*group*/, void* /*ring*/,
-                          std::uint32_t /*entry_count*/) noexcept {
+  virtual int add_buffers(std::uint16_t /*group*/, void* /*ring*/, std::uint32_t /*entry_count*/) noexcept {
     return -EOPNOTSUPP;
   }
   // No operation of the group is in flight.

@@ -35,8 +35,7 @@ auto run_blocking(F function, Arguments... arguments) {
                 "run_blocking: g++ 12 would destroy what this lambda captures twice; pass it as "
                 "arguments instead");
   auto bound = [function = std::move(function),
-                ... arguments =
-                    std::move(arguments)]() mutable -> std::invoke_result_t<F&, Arguments...> {
+                ... arguments = std::move(arguments)]() mutable -> std::invoke_result_t<F&, Arguments...> {
     return std::invoke(function, std::move(arguments)...);
   };
   return detail::BlockingAwaiter<decltype(bound)>(std::move(bound));

@@ -43,9 +43,7 @@ class Buffer {
   std::size_t size() const noexcept { return size_; }
   std::size_t capacity() const noexcept { return capacity_; }
   std::span<std::byte> bytes() noexcept { return {memory_.get(), size_}; }
-  std::string_view text() const noexcept {
-    return {reinterpret_cast<const char*>(memory_.get()), size_};
-  }
+  std::string_view text() const noexcept { return {reinterpret_cast<const char*>(memory_.get()), size_}; }
   // Up to its capacity: what more would be wanted is left out.
   void resize(std::size_t bytes) noexcept { size_ = std::min(bytes, capacity_); }
 

@@ -2,8 +2,7 @@
 
 namespace wharf::runtime {
 
-StatusOr<BufferGroup> BufferGroup::create(Reactor& reactor, std::uint32_t count,
-                                          std::uint32_t bytes) {
+StatusOr<BufferGroup> BufferGroup::create(Reactor& reactor, std::uint32_t count, std::uint32_t bytes) {
   StatusOr<detail::BufferPool*> pool = detail::BufferPool::create(reactor, count, bytes);
   if (!pool.ok()) return pool.status();
   return BufferGroup(**pool);

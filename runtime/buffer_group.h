@@ -48,9 +48,7 @@ class [[nodiscard]] ReceivedBuffer {
     if (pool_ == nullptr) return {};
     return pool_->memory(index_).first(bytes_);
   }
-  std::string_view text() const noexcept {
-    return {reinterpret_cast<const char*>(bytes().data()), bytes().size()};
-  }
+  std::string_view text() const noexcept { return {reinterpret_cast<const char*>(bytes().data()), bytes().size()}; }
   void reset() noexcept {
     if (pool_ == nullptr) return;
     pool_->give_back(index_);

@@ -111,8 +111,6 @@ void close_elsewhere(UniqueFd fd) noexcept {
 
 std::size_t closing_count() noexcept { return closer().count(); }
 
-std::size_t closing_room() noexcept {
-  return kClosingCountMax / 2 - std::min(closing_count(), kClosingCountMax / 2);
-}
+std::size_t closing_room() noexcept { return kClosingCountMax / 2 - std::min(closing_count(), kClosingCountMax / 2); }
 
 }  // namespace wharf::runtime

@@ -35,9 +35,7 @@ std::span<std::byte> ReceivedDatagram::bytes() const noexcept {
   return filled_.bytes().subspan(DatagramStream::kHeaderBytes);
 }
 
-bool ReceivedDatagram::cut() const noexcept {
-  return (head_of(filled_.bytes()).flags & MSG_TRUNC) != 0;
-}
+bool ReceivedDatagram::cut() const noexcept { return (head_of(filled_.bytes()).flags & MSG_TRUNC) != 0; }
 
 Address ReceivedDatagram::source() const noexcept {
   const socklen_t bytes = head_of(filled_.bytes()).namelen;

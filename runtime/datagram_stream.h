@@ -42,9 +42,7 @@ class [[nodiscard]] ReceivedDatagram {
 
   // A datagram may be empty.
   std::span<std::byte> bytes() const noexcept;
-  std::string_view text() const noexcept {
-    return {reinterpret_cast<const char*>(bytes().data()), bytes().size()};
-  }
+  std::string_view text() const noexcept { return {reinterpret_cast<const char*>(bytes().data()), bytes().size()}; }
   // It was longer than the buffer, and the rest is lost.
   bool cut() const noexcept;
   // Who sent it; family() AF_UNSPEC: a Unix socket without a name.
@@ -56,8 +54,7 @@ class [[nodiscard]] ReceivedDatagram {
 };
 
 struct DatagramStreamOptions {
-  std::uint32_t queued_max =
-      16;  // datagrams that wait to be asked for; when they do, the socket is left alone
+  std::uint32_t queued_max = 16;  // datagrams that wait to be asked for; when they do, the socket is left alone
 };
 
 class DatagramStream final : private detail::BufferStream {

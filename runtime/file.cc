@@ -11,8 +11,7 @@ namespace wharf::runtime {
 namespace {
 
 constexpr std::size_t kCopyBytes = std::size_t{256} << 10;
-constexpr std::size_t kFirstReadBytes = std::size_t{16}
-                                        << 10;  // of a file that says nothing of its size (/proc)
+constexpr std::size_t kFirstReadBytes = std::size_t{16} << 10;  // of a file that says nothing of its size (/proc)
 
 std::uint64_t moved(std::uint64_t offset, std::size_t bytes) noexcept {
   return offset == kCurrentPosition ? offset : offset + bytes;
@@ -32,13 +31,11 @@ bool resize(std::string& text, std::size_t bytes) noexcept {
   }
 }
 
-coro::Task<Status> write_whole(int file, std::uint64_t offset, std::span<const std::byte> bytes,
-                               IoOptions options) {
+coro::Task<Status> write_whole(int file, std::uint64_t offset, std::span<const std::byte> bytes, IoOptions options) {
   while (!bytes.empty()) {
     StatusOr<std::size_t> count = co_await runtime::write(file, bytes, offset, options);
     if (!count.ok()) co_return count.status();
-    if (*count == 0)
-      co_return errno_status(EIO, "write");  // no file system does it; not a loop for ever
+    if (*count == 0) co_return errno_status(EIO, "write");  // no file system does it; not a loop for ever
     bytes = bytes.subspan(*count);
     offset = moved(offset, *count);
   }
@@ -47,16 +44,13 @@ coro::Task<Status> write_whole(int file, std::uint64_t offset, std::span<const s
 
 }  // namespace
 
-coro::Task<StatusOr<File>> File::open(std::string path, int open_flags, mode_t mode,
-                                      IoOptions options) {
-  StatusOr<UniqueFd> file =
-      co_await runtime::openat(AT_FDCWD, std::move(path), open_flags, mode, options);
+coro::Task<StatusOr<File>> File::open(std::string path, int open_flags, mode_t mode, IoOptions options) {
+  StatusOr<UniqueFd> file = co_await runtime::openat(AT_FDCWD, std::move(path), open_flags, mode, options);
   if (!file.ok()) co_return file.status();
   co_return File(*std::move(file));
 }
 
-coro::Task<StatusOr<std::size_t>> File::read_all_at(std::uint64_t offset,
-                                                    std::span<std::byte> buffer,
+coro::Task<StatusOr<std::size_t>> File::read_all_at(std::uint64_t offset, std::span<std::byte> buffer,
                                                     IoOptions options) {
   std::size_t done = 0;
   while (done < buffer.size()) {
@@ -69,8 +63,7 @@ coro::Task<StatusOr<std::size_t>> File::read_all_at(std::uint64_t offset,
   co_return done;
 }
 
-coro::Task<Status> File::write_all_at(std::uint64_t offset, std::span<const std::byte> bytes,
-                                      IoOptions options) {
+coro::Task<Status> File::write_all_at(std::uint64_t offset, std::span<const std::byte> bytes, IoOptions options) {
   return write_whole(fd(), offset, bytes, options);
 }
 
@@ -85,8 +78,7 @@ Status File::truncate(std::uint64_t bytes) noexcept {
   return errno_status(result < 0 ? -result : 0, "truncate");
 }
 
-coro::Task<StatusOr<std::string>> read_file(std::string path, std::size_t bytes_max,
-                                            IoOptions options) {
+coro::Task<StatusOr<std::string>> read_file(std::string path, std::size_t bytes_max, IoOptions options) {
   StatusOr<File> file = co_await File::open(path, O_RDONLY, 0, options);
   if (!file.ok()) co_return file.status();
   StatusOr<std::uint64_t> size = co_await file->size_bytes(options);
@@ -100,20 +92,17 @@ coro::Task<StatusOr<std::string>> read_file(std::string path, std::size_t bytes_
       if (done != 0) wanted = std::min(bytes_max, done + done / 2);
       const bool resized = wanted < text.max_size() && resize(text, wanted + 1);
       if (!resized) {
-        co_return make_status(
-            StatusCode::kResourceExhausted,
-            path + ": read_file: no memory for " + std::to_string(wanted) + " bytes");
+        co_return make_status(StatusCode::kResourceExhausted,
+                              path + ": read_file: no memory for " + std::to_string(wanted) + " bytes");
       }
     }
     const std::span<char> rest(text.data() + done, text.size() - done);
-    StatusOr<std::size_t> count =
-        co_await file->read_all_at(done, std::as_writable_bytes(rest), options);
+    StatusOr<std::size_t> count = co_await file->read_all_at(done, std::as_writable_bytes(rest), options);
     if (!count.ok()) co_return about(path, count.status());
     done += *count;
     if (done > bytes_max) {
-      co_return make_status(
-          StatusCode::kResourceExhausted,
-          path + ": read_file: more than " + std::to_string(bytes_max) + " bytes");
+      co_return make_status(StatusCode::kResourceExhausted,
+                            path + ": read_file: more than " + std::to_string(bytes_max) + " bytes");
     }
     if (*count < rest.size()) break;
   }
@@ -121,11 +110,9 @@ coro::Task<StatusOr<std::string>> read_file(std::string path, std::size_t bytes_
   co_return std::move(text);
 }
 
-coro::Task<Status> replace_file(std::string path, std::span<const std::byte> bytes, mode_t mode,
-                                IoOptions options) {
+coro::Task<Status> replace_file(std::string path, std::span<const std::byte> bytes, mode_t mode, IoOptions options) {
   const std::string fresh = path + ".new";
-  StatusOr<File> file =
-      co_await File::open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, mode, options);
+  StatusOr<File> file = co_await File::open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, mode, options);
   if (!file.ok()) co_return file.status();
   Status done = co_await file->write_all(bytes, options);
   if (done.ok()) done = co_await file->sync(SyncKind::kEverything, options);
@@ -137,13 +124,11 @@ coro::Task<Status> replace_file(std::string path, std::span<const std::byte> byt
   co_return done;
 }
 
-coro::Task<StatusOr<std::uint64_t>> copy_bytes(const File& source, const File& target,
-                                               IoOptions options) {
+coro::Task<StatusOr<std::uint64_t>> copy_bytes(const File& source, const File& target, IoOptions options) {
   std::vector<std::byte> buffer(kCopyBytes);
   std::uint64_t copied = 0;
   for (;;) {
-    StatusOr<std::size_t> count =
-        co_await runtime::read(source.fd(), buffer, kCurrentPosition, options);
+    StatusOr<std::size_t> count = co_await runtime::read(source.fd(), buffer, kCurrentPosition, options);
     if (!count.ok()) co_return count.status();
     if (*count == 0) break;
     const std::span<const std::byte> piece = std::span(buffer).first(*count);

@@ -35,8 +35,8 @@ class File {
   explicit File(UniqueFd file) noexcept : file_(std::move(file)) {}
 
   // Errors: see openat
-  static coro::Task<StatusOr<File>> open(std::string path, int open_flags = O_RDONLY,
-                                         mode_t mode = 0666, IoOptions options = {});
+  static coro::Task<StatusOr<File>> open(std::string path, int open_flags = O_RDONLY, mode_t mode = 0666,
+                                         IoOptions options = {});
 
   explicit operator bool() const noexcept { return static_cast<bool>(file_); }
   // Borrowed.
@@ -47,15 +47,13 @@ class File {
   auto read_at(std::uint64_t offset, std::span<std::byte> buffer, IoOptions options = {}) noexcept {
     return runtime::read(fd(), buffer, offset, options);
   }
-  auto write_at(std::uint64_t offset, std::span<const std::byte> bytes,
-                IoOptions options = {}) noexcept {
+  auto write_at(std::uint64_t offset, std::span<const std::byte> bytes, IoOptions options = {}) noexcept {
     return runtime::write(fd(), bytes, offset, options);
   }
   // Until all is done, or the file ends: that is no error, and the count is less.
   coro::Task<StatusOr<std::size_t>> read_all_at(std::uint64_t offset, std::span<std::byte> buffer,
                                                 IoOptions options = {});
-  coro::Task<Status> write_all_at(std::uint64_t offset, std::span<const std::byte> bytes,
-                                  IoOptions options = {});
+  coro::Task<Status> write_all_at(std::uint64_t offset, std::span<const std::byte> bytes, IoOptions options = {});
 
   // At the file's own position, which they move: one at a time. With O_APPEND: at the end.
   auto read_some(std::span<std::byte> buffer, IoOptions options = {}) noexcept {
@@ -89,17 +87,15 @@ class File {
 //
 // Errors: ResourceExhausted  it has more than `bytes_max`, or there is no memory for what it has
 //         any other          those of openat and read
-coro::Task<StatusOr<std::string>> read_file(std::string path, std::size_t bytes_max,
-                                            IoOptions options = {});
+coro::Task<StatusOr<std::string>> read_file(std::string path, std::size_t bytes_max, IoOptions options = {});
 
 // Makes a file of these bytes, or replaces the one that is there, at one stroke: after a crash it is the old one or the new
 // one. Goes by way of a file with ".new" behind its name, and syncs it. One call at a time for a path.
-coro::Task<Status> replace_file(std::string path, std::span<const std::byte> bytes,
-                                mode_t mode = 0666, IoOptions options = {});
+coro::Task<Status> replace_file(std::string path, std::span<const std::byte> bytes, mode_t mode = 0666,
+                                IoOptions options = {});
 
 // Copies from the position of `source` until it ends, to that of `target`. Gives how many bytes. Works for pipes and sockets
 // too. What had been copied before an error stays.
-coro::Task<StatusOr<std::uint64_t>> copy_bytes(const File& source, const File& target,
-                                               IoOptions options = {});
+coro::Task<StatusOr<std::uint64_t>> copy_bytes(const File& source, const File& target, IoOptions options = {});
 
 }  // namespace wharf::runtime

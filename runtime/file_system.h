@@ -30,30 +30,26 @@ inline auto openat(int directory, std::string path, int open_flags, mode_t mode 
 }
 
 // `at_flags`: AT_SYMLINK_NOFOLLOW looks at a link itself; AT_EMPTY_PATH with "" at `directory` itself.
-inline auto statx(int directory, std::string path, int at_flags = 0,
-                  unsigned mask = STATX_BASIC_STATS, IoOptions options = {}) noexcept {
+inline auto statx(int directory, std::string path, int at_flags = 0, unsigned mask = STATX_BASIC_STATS,
+                  IoOptions options = {}) noexcept {
   return detail::StatxAwaiter(directory, std::move(path), at_flags, mask, options);
 }
 
-inline auto mkdirat(int directory, std::string path, mode_t mode = 0777,
-                    IoOptions options = {}) noexcept {
-  return detail::PathAwaiter("mkdir", Opcode::kMkdirat, directory, std::move(path), 0, mode,
-                             options);
+inline auto mkdirat(int directory, std::string path, mode_t mode = 0777, IoOptions options = {}) noexcept {
+  return detail::PathAwaiter("mkdir", Opcode::kMkdirat, directory, std::move(path), 0, mode, options);
 }
 
 // A file or a link; with AT_REMOVEDIR an empty directory.
-inline auto unlinkat(int directory, std::string path, int at_flags = 0,
-                     IoOptions options = {}) noexcept {
+inline auto unlinkat(int directory, std::string path, int at_flags = 0, IoOptions options = {}) noexcept {
   return detail::PathAwaiter("unlink", Opcode::kUnlinkat, directory, std::move(path),
                              static_cast<std::uint32_t>(at_flags), 0, options);
 }
 
 // Replaces what the target names, at one stroke; `rename_flags`: RENAME_NOREPLACE, RENAME_EXCHANGE.
-inline auto renameat(int source_directory, std::string source, int target_directory,
-                     std::string target, unsigned rename_flags = 0,
-                     IoOptions options = {}) noexcept {
-  return detail::RenameAwaiter(source_directory, std::move(source), target_directory,
-                               std::move(target), rename_flags, options);
+inline auto renameat(int source_directory, std::string source, int target_directory, std::string target,
+                     unsigned rename_flags = 0, IoOptions options = {}) noexcept {
+  return detail::RenameAwaiter(source_directory, std::move(source), target_directory, std::move(target), rename_flags,
+                               options);
 }
 
 }  // namespace wharf::runtime

@@ -28,8 +28,7 @@ namespace detail {
 
 class [[nodiscard]] FutexAwaiter final : public IoAwaiter {
  public:
-  FutexAwaiter(const void* word, std::uint32_t expected, std::uint32_t futex_flags,
-               IoOptions options) noexcept
+  FutexAwaiter(const void* word, std::uint32_t expected, std::uint32_t futex_flags, IoOptions options) noexcept
       : IoAwaiter("futex_wait", Opcode::kFutexWait, -1, options) {
     memory = const_cast<void*>(word);
     offset = expected;
@@ -38,20 +37,17 @@ class [[nodiscard]] FutexAwaiter final : public IoAwaiter {
   Status await_resume() const {
     if (result() == -EAGAIN) return absl::OkStatus();
     switch (result()) {
-      case -EINVAL:
-        return make_status(StatusCode::kUnimplemented, "futex_wait: needs io_uring of Linux 6.7");
+      case -EINVAL: return make_status(StatusCode::kUnimplemented, "futex_wait: needs io_uring of Linux 6.7");
       case -ENOSYS:
         return make_status(StatusCode::kUnimplemented,
                            "futex_wait: on epoll it needs futex_waitv of Linux 5.16 (ENOSYS)");
       case -EPERM:
-        return make_status(
-            StatusCode::kUnimplemented,
-            "futex_wait: on epoll it needs futex_waitv, which a seccomp filter forbids (EPERM)");
+        return make_status(StatusCode::kUnimplemented,
+                           "futex_wait: on epoll it needs futex_waitv, which a seccomp filter forbids (EPERM)");
       case -EUSERS:
         return make_status(StatusCode::kResourceExhausted,
                            "futex_wait: no thread can be started: raise ulimit -u or pids.max");
-      default:
-        return status();
+      default: return status();
     }
   }
 };
@@ -64,8 +60,7 @@ enum class FutexKind : std::uint8_t { kShared, kPrivate };  // between processes
 // the wake: one that leaves it at `expected` ends the wait in io_uring, and may be missed on epoll.
 inline auto futex_wait(const std::atomic<std::uint32_t>& word, std::uint32_t expected,
                        FutexKind kind = FutexKind::kShared, IoOptions options = {}) noexcept {
-  return detail::FutexAwaiter(&word, expected, kind == FutexKind::kPrivate ? kFutexPrivate : 0,
-                              options);
+  return detail::FutexAwaiter(&word, expected, kind == FutexKind::kPrivate ? kFutexPrivate : 0, options);
 }
 
 }  // namespace wharf::runtime

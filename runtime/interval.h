@@ -24,13 +24,11 @@ class Interval {
 
   class [[nodiscard]] TickAwaiter {
    public:
-    explicit TickAwaiter(Interval& interval) noexcept
-        : interval_(interval), sleep_(interval.next_ns_) {}
+    explicit TickAwaiter(Interval& interval) noexcept : interval_(interval), sleep_(interval.next_ns_) {}
     static bool await_ready() noexcept { return false; }
     template <class Promise>
       requires std::is_base_of_v<coro::Frame, Promise>
-    bool await_suspend(std::coroutine_handle<Promise> handle,
-                     coro::Site site = coro::Site::current()) noexcept {
+    bool await_suspend(std::coroutine_handle<Promise> handle, coro::Site site = coro::Site::current()) noexcept {
       return sleep_.await_suspend(handle, site);
     }
     std::uint64_t await_resume() noexcept { return sleep_.await_resume() ? interval_.count() : 0; }

@@ -37,15 +37,13 @@ namespace wharf::runtime {
 
 // At least one byte, or 0 at the end of the stream.
 inline auto recv(int socket, std::span<std::byte> buffer, IoOptions options = {}) noexcept {
-  return detail::BytesAwaiter("recv", Opcode::kRecv, socket, buffer.data(), buffer.size(), 0, 0,
-                              options);
+  return detail::BytesAwaiter("recv", Opcode::kRecv, socket, buffer.data(), buffer.size(), 0, 0, options);
 }
 
 // What the socket took, which may be less than all; see send_all in transfer.h. No SIGPIPE: a peer
 // that has gone is Unavailable.
 inline auto send(int socket, std::span<const std::byte> bytes, IoOptions options = {}) noexcept {
-  return detail::BytesAwaiter("send", Opcode::kSend, socket, bytes.data(), bytes.size(),
-                              MSG_NOSIGNAL, 0, options);
+  return detail::BytesAwaiter("send", Opcode::kSend, socket, bytes.data(), bytes.size(), MSG_NOSIGNAL, 0, options);
 }
 
 // `message` and what it points to are borrowed, and written to: msg_flags, msg_namelen and
@@ -53,36 +51,32 @@ inline auto send(int socket, std::span<const std::byte> bytes, IoOptions options
 //
 // With MSG_WAITALL, from a stream and without room for control data: when all the memory is full; before that at the end of the
 // stream, or on an error, a stop or a deadline: what had come by then is a short count; where nothing had, the status says so.
-inline auto recvmsg(int socket, msghdr& message, std::uint32_t flags = 0,
-                    IoOptions options = {}) noexcept {
-  return detail::BytesAwaiter("recvmsg", Opcode::kRecvmsg, socket, &message, sizeof(message),
-                              flags | MSG_CMSG_CLOEXEC, 0, options);
+inline auto recvmsg(int socket, msghdr& message, std::uint32_t flags = 0, IoOptions options = {}) noexcept {
+  return detail::BytesAwaiter("recvmsg", Opcode::kRecvmsg, socket, &message, sizeof(message), flags | MSG_CMSG_CLOEXEC,
+                              0, options);
 }
-inline auto sendmsg(int socket, const msghdr& message, std::uint32_t flags = 0,
-                    IoOptions options = {}) noexcept {
-  return detail::BytesAwaiter("sendmsg", Opcode::kSendmsg, socket, &message, sizeof(message),
-                              flags | MSG_NOSIGNAL, 0, options);
+inline auto sendmsg(int socket, const msghdr& message, std::uint32_t flags = 0, IoOptions options = {}) noexcept {
+  return detail::BytesAwaiter("sendmsg", Opcode::kSendmsg, socket, &message, sizeof(message), flags | MSG_NOSIGNAL, 0,
+                              options);
 }
 
 // At the file's own position, or at an offset in bytes. 0: the end of the file. Writing to a pipe or
 // socket whose other end has gone raises SIGPIPE, as write(2) does; send() does not.
 inline auto read(int file, std::span<std::byte> buffer, std::uint64_t offset = kCurrentPosition,
                  IoOptions options = {}) noexcept {
-  return detail::BytesAwaiter("read", Opcode::kRead, file, buffer.data(), buffer.size(), 0, offset,
-                              options);
+  return detail::BytesAwaiter("read", Opcode::kRead, file, buffer.data(), buffer.size(), 0, offset, options);
 }
-inline auto write(int file, std::span<const std::byte> bytes,
-                  std::uint64_t offset = kCurrentPosition, IoOptions options = {}) noexcept {
-  return detail::BytesAwaiter("write", Opcode::kWrite, file, bytes.data(), bytes.size(), 0, offset,
-                              options);
+inline auto write(int file, std::span<const std::byte> bytes, std::uint64_t offset = kCurrentPosition,
+                  IoOptions options = {}) noexcept {
+  return detail::BytesAwaiter("write", Opcode::kWrite, file, bytes.data(), bytes.size(), 0, offset, options);
 }
 
 // The same for several buffers, in their order. The parts are borrowed like the memory that they name; of more than 1024 the
 // first 1024 are taken, and the count is short.
 inline auto readv(int file, std::span<const iovec> parts, std::uint64_t offset = kCurrentPosition,
                   IoOptions options = {}) noexcept {
-  return detail::BytesAwaiter("readv", Opcode::kReadv, file, parts.data(),
-                              std::min<std::size_t>(parts.size(), IOV_MAX), 0, offset, options);
+  return detail::BytesAwaiter("readv", Opcode::kReadv, file, parts.data(), std::min<std::size_t>(parts.size(), IOV_MAX),
+                              0, offset, options);
 }
 inline auto writev(int file, std::span<const iovec> parts, std::uint64_t offset = kCurrentPosition,
                    IoOptions options = {}) noexcept {
@@ -92,18 +86,16 @@ inline auto writev(int file, std::span<const iovec> parts, std::uint64_t offset 
 
 // Until what was written is on the disk; kDataOnly: without what reading it back does not need, such as its time.
 enum class SyncKind : std::uint8_t { kEverything, kDataOnly };
-inline auto fsync(int file, SyncKind kind = SyncKind::kEverything,
-                  IoOptions options = {}) noexcept {
-  return detail::StatusAwaiter("fsync", Opcode::kFsync, file,
-                               kind == SyncKind::kDataOnly ? kFsyncDataOnly : 0, options);
+inline auto fsync(int file, SyncKind kind = SyncKind::kEverything, IoOptions options = {}) noexcept {
+  return detail::StatusAwaiter("fsync", Opcode::kFsync, file, kind == SyncKind::kDataOnly ? kFsyncDataOnly : 0,
+                               options);
 }
 
 // Moves up to `bytes` between a pipe and anything else, in the kernel: one of the two is a pipe, and its offset is
 // kCurrentPosition. 0: the end of the source. Moving to a pipe or socket whose other end has gone raises SIGPIPE.
-inline auto splice(int source, std::uint64_t source_offset, int target, std::uint64_t target_offset,
-                   std::size_t bytes, IoOptions options = {}) noexcept {
-  return detail::SpliceAwaiter(source, source_offset, SpliceRequest{target, target_offset, bytes},
-                               options);
+inline auto splice(int source, std::uint64_t source_offset, int target, std::uint64_t target_offset, std::size_t bytes,
+                   IoOptions options = {}) noexcept {
+  return detail::SpliceAwaiter(source, source_offset, SpliceRequest{target, target_offset, bytes}, options);
 }
 
 // One connection, close-on-exec. For a server see TcpListener.
@@ -112,8 +104,7 @@ inline auto accept(int listener, IoOptions options = {}) noexcept {
 }
 
 // After a stop or a deadline the socket is in an unknown state: close it.
-inline auto connect(int socket, const sockaddr* address, socklen_t address_bytes,
-                    IoOptions options = {}) noexcept {
+inline auto connect(int socket, const sockaddr* address, socklen_t address_bytes, IoOptions options = {}) noexcept {
   return detail::ConnectAwaiter(socket, address, address_bytes, options);
 }
 

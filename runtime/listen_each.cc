@@ -4,10 +4,8 @@
 
 namespace wharf::runtime {
 
-StatusOr<std::vector<std::unique_ptr<TcpListener>>> listen_each(const std::string& host,
-                                                                std::uint16_t port,
-                                                                std::size_t count,
-                                                                TcpListenOptions options) {
+StatusOr<std::vector<std::unique_ptr<TcpListener>>> listen_each(const std::string& host, std::uint16_t port,
+                                                                std::size_t count, TcpListenOptions options) {
   if (count == 0) {
     return make_status(StatusCode::kInvalidArgument, "listen_each: a listener for no reactor");
   }

@@ -28,9 +28,7 @@ namespace wharf::runtime {
 // address too, and share.
 //
 // Errors: those of TcpListener::listen; InvalidArgument for a count of 0
-StatusOr<std::vector<std::unique_ptr<TcpListener>>> listen_each(const std::string& host,
-                                                                std::uint16_t port,
-                                                                std::size_t count,
-                                                                TcpListenOptions options = {});
+StatusOr<std::vector<std::unique_ptr<TcpListener>>> listen_each(const std::string& host, std::uint16_t port,
+                                                                std::size_t count, TcpListenOptions options = {});
 
 }  // namespace wharf::runtime

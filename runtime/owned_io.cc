@@ -98,16 +98,15 @@ StatusOr<std::size_t> OwnedWait::count() const {
 
 class OwnedAwaiter::Bytes final : public Owned {
  public:
-  Bytes(Opcode what, int file, Buffer taken) noexcept
-      : Owned(what, file), buffer(std::move(taken)) {
+  Bytes(Opcode what, int file, Buffer taken) noexcept : Owned(what, file), buffer(std::move(taken)) {
     memory = buffer.data();
     memory_bytes = static_cast<std::uint32_t>(std::min(buffer.size(), kTransferBytesMax));
   }
   Buffer buffer;
 };
 
-OwnedAwaiter::OwnedAwaiter(const char* name, Opcode opcode, int file, Buffer buffer,
-                           std::uint32_t flags, std::uint64_t offset, IoOptions options)
+OwnedAwaiter::OwnedAwaiter(const char* name, Opcode opcode, int file, Buffer buffer, std::uint32_t flags,
+                           std::uint64_t offset, IoOptions options)
     : OwnedWait(name, new Bytes(opcode, file, std::move(buffer)), options) {
   operation()->flags = flags;
   operation()->offset = offset;
@@ -121,8 +120,7 @@ OwnedResult OwnedAwaiter::await_resume() {
 
 class OwnedMessageAwaiter::Message final : public Owned {
  public:
-  Message(Opcode what, int socket, OwnedMessage taken)
-      : Owned(what, socket), message(std::move(taken)) {
+  Message(Opcode what, int socket, OwnedMessage taken) : Owned(what, socket), message(std::move(taken)) {
     parts_.reserve(message.parts.size());
     for (Buffer& part : message.parts) parts_.push_back({part.data(), part.size()});
     header_.msg_iov = parts_.data();
@@ -188,8 +186,7 @@ class OwnedMessageAwaiter::Message final : public Owned {
   void on_success() noexcept override {
     if (opcode != Opcode::kRecvmsg) return;
     message.flags = header_.msg_flags;
-    message.address =
-        Address::from(reinterpret_cast<const sockaddr*>(&source_), header_.msg_namelen);
+    message.address = Address::from(reinterpret_cast<const sockaddr*>(&source_), header_.msg_namelen);
     take_fds();
     message.control.resize(header_.msg_controllen);
   }
@@ -200,9 +197,8 @@ class OwnedMessageAwaiter::Message final : public Owned {
   msghdr header_{};
 };
 
-OwnedMessageAwaiter::OwnedMessageAwaiter(const char* name, Opcode opcode, int socket,
-                                         OwnedMessage message, std::uint32_t flags,
-                                         IoOptions options)
+OwnedMessageAwaiter::OwnedMessageAwaiter(const char* name, Opcode opcode, int socket, OwnedMessage message,
+                                         std::uint32_t flags, IoOptions options)
     : OwnedWait(name, new Message(opcode, socket, std::move(message)), options) {
   operation()->flags = flags;
 }

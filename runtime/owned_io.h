@@ -44,15 +44,13 @@ struct OwnedMessage {
   explicit OwnedMessage(Buffer part) { parts.push_back(std::move(part)); }
 
   std::vector<Buffer> parts;  // in their order
-  Buffer
-      control;  // control messages; to receive, how much room there is for some, and afterwards those that came
+  Buffer control;  // control messages; to receive, how much room there is for some, and afterwards those that came
   // To send: they go along, beside what `control` holds, and stay open until the kernel has them. Received: those that came,
   // close-on-exec, and last the sender's pidfd if the socket has SO_PASSPIDFD; their numbers in `control` are of no
   // account.
   std::vector<UniqueFd> fds;
-  Address
-      address;  // to send: whom to, unless the socket is connected; received: who sent it, if it tells
-  int flags = 0;  // received: MSG_TRUNC, a datagram was cut; MSG_CTRUNC, control messages were
+  Address address;  // to send: whom to, unless the socket is connected; received: who sent it, if it tells
+  int flags = 0;    // received: MSG_TRUNC, a datagram was cut; MSG_CTRUNC, control messages were
 };
 
 struct OwnedMessageResult {
@@ -72,9 +70,8 @@ class OwnedWait : private coro::StopCallback, private Timer {
   void describe_wait(std::string& text, std::int64_t now_ns) const;
   static bool await_ready() noexcept { return false; }
   template <class Promise>
-  requires std::is_base_of_v<coro::Frame, Promise>
-  bool await_suspend(std::coroutine_handle<Promise> handle,
-                     coro::Site site = coro::Site::current()) noexcept {
+    requires std::is_base_of_v<coro::Frame, Promise>
+  bool await_suspend(std::coroutine_handle<Promise> handle, coro::Site site = coro::Site::current()) noexcept {
     if (!begin(handle.promise())) return false;
     frame_->note_wait(site, *this);
     return true;
@@ -107,8 +104,8 @@ class OwnedWait : private coro::StopCallback, private Timer {
 
 class [[nodiscard]] OwnedAwaiter final : public OwnedWait {
  public:
-  OwnedAwaiter(const char* name, Opcode opcode, int file, Buffer buffer, std::uint32_t flags,
-               std::uint64_t offset, IoOptions options);
+  OwnedAwaiter(const char* name, Opcode opcode, int file, Buffer buffer, std::uint32_t flags, std::uint64_t offset,
+               IoOptions options);
   OwnedResult await_resume();
 
  private:
@@ -117,8 +114,8 @@ class [[nodiscard]] OwnedAwaiter final : public OwnedWait {
 
 class [[nodiscard]] OwnedMessageAwaiter final : public OwnedWait {
  public:
-  OwnedMessageAwaiter(const char* name, Opcode opcode, int socket, OwnedMessage message,
-                      std::uint32_t flags, IoOptions options);
+  OwnedMessageAwaiter(const char* name, Opcode opcode, int socket, OwnedMessage message, std::uint32_t flags,
+                      IoOptions options);
   OwnedMessageResult await_resume();
 
  private:
@@ -132,30 +129,25 @@ inline auto recv_owned(int socket, Buffer buffer, IoOptions options = {}) {
   return detail::OwnedAwaiter("recv", Opcode::kRecv, socket, std::move(buffer), 0, 0, options);
 }
 inline auto send_owned(int socket, Buffer buffer, IoOptions options = {}) {
-  return detail::OwnedAwaiter("send", Opcode::kSend, socket, std::move(buffer), MSG_NOSIGNAL, 0,
-                              options);
+  return detail::OwnedAwaiter("send", Opcode::kSend, socket, std::move(buffer), MSG_NOSIGNAL, 0, options);
 }
-inline auto read_owned(int file, Buffer buffer, std::uint64_t offset = kCurrentPosition,
-                       IoOptions options = {}) {
+inline auto read_owned(int file, Buffer buffer, std::uint64_t offset = kCurrentPosition, IoOptions options = {}) {
   return detail::OwnedAwaiter("read", Opcode::kRead, file, std::move(buffer), 0, offset, options);
 }
-inline auto write_owned(int file, Buffer buffer, std::uint64_t offset = kCurrentPosition,
-                        IoOptions options = {}) {
+inline auto write_owned(int file, Buffer buffer, std::uint64_t offset = kCurrentPosition, IoOptions options = {}) {
   return detail::OwnedAwaiter("write", Opcode::kWrite, file, std::move(buffer), 0, offset, options);
 }
 
 // See recvmsg and sendmsg. An abandoned recvmsg closes the descriptors that it yet receives.
 //
 //     OwnedMessageResult sent = co_await sendmsg_owned(socket, std::move(message));
-inline auto recvmsg_owned(int socket, OwnedMessage message, std::uint32_t flags = 0,
-                          IoOptions options = {}) {
-  return detail::OwnedMessageAwaiter("recvmsg", Opcode::kRecvmsg, socket, std::move(message),
-                                     flags | MSG_CMSG_CLOEXEC, options);
+inline auto recvmsg_owned(int socket, OwnedMessage message, std::uint32_t flags = 0, IoOptions options = {}) {
+  return detail::OwnedMessageAwaiter("recvmsg", Opcode::kRecvmsg, socket, std::move(message), flags | MSG_CMSG_CLOEXEC,
+                                     options);
 }
-inline auto sendmsg_owned(int socket, OwnedMessage message, std::uint32_t flags = 0,
-                          IoOptions options = {}) {
-  return detail::OwnedMessageAwaiter("sendmsg", Opcode::kSendmsg, socket, std::move(message),
-                                     flags | MSG_NOSIGNAL, options);
+inline auto sendmsg_owned(int socket, OwnedMessage message, std::uint32_t flags = 0, IoOptions options = {}) {
+  return detail::OwnedMessageAwaiter("sendmsg", Opcode::kSendmsg, socket, std::move(message), flags | MSG_NOSIGNAL,
+                                     options);
 }
 
 }  // namespace wharf::runtime

@@ -26,8 +26,7 @@ struct DirtyTag;
 // schedule frames; none may destroy the poller itself.
 //
 // Ownership: the owner's. It calls Reactor::remove before the poller dies (checked).
-class Poller : private detail::ListNode<detail::HotTag>,
-               private detail::ListNode<detail::DirtyTag> {
+class Poller : private detail::ListNode<detail::HotTag>, private detail::ListNode<detail::DirtyTag> {
  public:
   // Looks for work, without a system call. True: it made something ready, or moved data.
   virtual bool poll() noexcept = 0;

@@ -27,9 +27,9 @@ void PostGate::post(Posted& work) noexcept {
 
 void PostGate::close(void (*drop_all)(Reactor&)) noexcept {
   const std::lock_guard late(late_mutex());
-  inside_.fetch_or(kClosed, std::memory_order_release);  // G3 -> G1
+  inside_.fetch_or(kClosed, std::memory_order_release);                                  // G3 -> G1
   while (inside_.load(std::memory_order_acquire) != kClosed) std::this_thread::yield();  // G4 -> G2
-  drop_all(reactor_);  // G5
+  drop_all(reactor_);                                                                    // G5
 }
 
 }  // namespace wharf::runtime

@@ -111,18 +111,14 @@ class Attributes {
 };
 
 // "NAME=", of "NAME=value".
-std::string_view name_of(std::string_view variable) noexcept {
-  return variable.substr(0, variable.find('=') + 1);
-}
+std::string_view name_of(std::string_view variable) noexcept { return variable.substr(0, variable.find('=') + 1); }
 
 // This process's environment, unless it is to be cleared, with additions; the pointers live as long as both.
 std::vector<char*> merge_environment(const std::vector<std::string>& additions, bool clear) {
   std::vector<char*> merged;
-  for (char** variable = clear ? nullptr : environ; variable != nullptr && *variable != nullptr;
-       ++variable) {
-    const bool replaced = std::any_of(additions.begin(), additions.end(), [&](const auto& added) {
-      return name_of(added) == name_of(*variable);
-    });
+  for (char** variable = clear ? nullptr : environ; variable != nullptr && *variable != nullptr; ++variable) {
+    const bool replaced = std::any_of(additions.begin(), additions.end(),
+                                      [&](const auto& added) { return name_of(added) == name_of(*variable); });
     if (!replaced) merged.push_back(*variable);
   }
   for (const std::string& added : additions) merged.push_back(const_cast<char*>(added.c_str()));
@@ -146,10 +142,9 @@ Status check_fds(const std::vector<SpawnOptions::Fd>& fds) {
   for (const SpawnOptions::Fd& entry : fds) {
     if (entry.fd < 0 || entry.child_number < 0 || entry.child_number > 1023 ||
         !numbers.insert(entry.child_number).second) {
-      return make_status(StatusCode::kInvalidArgument,
-                         "spawn: fd " + std::to_string(entry.fd) + " as number " +
-                             std::to_string(entry.child_number) +
-                             " of the child: negative, above 1023, or there twice");
+      return make_status(StatusCode::kInvalidArgument, "spawn: fd " + std::to_string(entry.fd) + " as number " +
+                                                           std::to_string(entry.child_number) +
+                                                           " of the child: negative, above 1023, or there twice");
     }
   }
   return absl::OkStatus();
@@ -177,8 +172,7 @@ std::string find_program(const std::string& name) {
     const std::string path = directory.empty() ? "./" + name : std::string(directory) + "/" + name;
     const UniqueFd file(sys::open(path.c_str(), O_PATH | O_CLOEXEC));
     struct stat status;
-    if (file && sys::fstat(file.get(), &status) == 0 && S_ISREG(status.st_mode) &&
-        (status.st_mode & 0111) != 0) {
+    if (file && sys::fstat(file.get(), &status) == 0 && S_ISREG(status.st_mode) && (status.st_mode & 0111) != 0) {
       return path;
     }
   }
@@ -188,8 +182,7 @@ std::string find_program(const std::string& name) {
 // The ends of the child's standard descriptors, until it has started.
 struct StandardEnds {
   // Adds what the child gets as `number` to `fds`. `ours`: this process's end of a pipe. Gives 0, or minus the errno.
-  int add(SpawnOptions::Standard kind, int number, UniqueFd& ours,
-          std::vector<SpawnOptions::Fd>& fds) {
+  int add(SpawnOptions::Standard kind, int number, UniqueFd& ours, std::vector<SpawnOptions::Fd>& fds) {
     UniqueFd child;
     if (kind == SpawnOptions::Standard::kInherit) return 0;
     if (kind == SpawnOptions::Standard::kNull) {
@@ -217,8 +210,7 @@ struct StandardEnds {
 
 int start(const SpawnOptions& options, const std::string& path, const ChildFds& fds, pid_t& pid) {
   const std::vector<char*> argv = make_argv(options);
-  const std::vector<char*> environment =
-      merge_environment(options.environment, options.clear_environment);
+  const std::vector<char*> environment = merge_environment(options.environment, options.clear_environment);
   if (!options.limits.empty()) {
     const detail::LimitedSpawn spawn{
         .path = path.c_str(),
@@ -236,8 +228,7 @@ int start(const SpawnOptions& options, const std::string& path, const ChildFds& 
   const FileActions actions(fds, options.directory);
   if (actions.result() < 0) return actions.result();
   const Attributes attributes(options.group);
-  return sys::posix_spawn(&pid, path.c_str(), actions.get(), attributes.get(), argv.data(),
-                          environment.data());
+  return sys::posix_spawn(&pid, path.c_str(), actions.get(), attributes.get(), argv.data(), environment.data());
 }
 
 }  // namespace
@@ -245,8 +236,7 @@ int start(const SpawnOptions& options, const std::string& path, const ChildFds& 
 std::string ExitStatus::text() const {
   if (signal == 0) return "exited with code " + std::to_string(code);
   const char* name = sigabbrev_np(signal);
-  return "killed by signal " + std::to_string(signal) +
-         (name != nullptr ? std::string(" (SIG") + name + ")" : "");
+  return "killed by signal " + std::to_string(signal) + (name != nullptr ? std::string(" (SIG") + name + ")" : "");
 }
 
 StatusOr<std::unique_ptr<Process>> Process::spawn(const SpawnOptions& options) {

@@ -58,8 +58,8 @@ struct SpawnOptions {
   std::vector<std::string> arguments;    // argv, from argv[0] on; empty: the path alone
   std::vector<std::string> environment;  // "NAME=value": added to this process's, or replacing it
   bool clear_environment = false;        // `environment` is all of it
-  std::string directory;  // its working directory, where a relative path starts; "": as here
-  std::vector<Fd> fds;    // beside 0, 1 and 2 the child has these and no others
+  std::string directory;                 // its working directory, where a relative path starts; "": as here
+  std::vector<Fd> fds;                   // beside 0, 1 and 2 the child has these and no others
   Standard input = Standard::kInherit;
   Standard output = Standard::kInherit;
   Standard errors = Standard::kInherit;

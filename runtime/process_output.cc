@@ -47,21 +47,18 @@ Task<void> feed(Run& run, UniqueFd socket, const std::string& input, IoOptions i
   if (!unread) run.fail(std::move(sent));
 }
 
-Task<void> collect(Run& run, UniqueFd pipe, std::string& text, std::size_t bytes_max,
-                   IoOptions io) {
+Task<void> collect(Run& run, UniqueFd pipe, std::string& text, std::size_t bytes_max, IoOptions io) {
   for (;;) {
     const std::size_t done = text.size();
     // One byte more than there may be tells of too much.
     text.resize(done + std::min(kStepBytes - 1, bytes_max - done) + 1);
     const std::span<char> rest(text.data() + done, text.size() - done);
-    StatusOr<std::size_t> count =
-        co_await read(pipe.get(), std::as_writable_bytes(rest), kCurrentPosition, io);
+    StatusOr<std::size_t> count = co_await read(pipe.get(), std::as_writable_bytes(rest), kCurrentPosition, io);
     text.resize(done + (count.ok() ? *count : 0));
     if (!count.ok()) co_return run.fail(count.status());
     if (*count == 0) co_return;
     if (text.size() > bytes_max) {
-      co_return run.fail(
-          make_status(StatusCode::kResourceExhausted, "run_process: the child said too much"));
+      co_return run.fail(make_status(StatusCode::kResourceExhausted, "run_process: the child said too much"));
     }
   }
 }
@@ -77,8 +74,8 @@ Task<void> await_end(Run& run, Process& child, ExitStatus& status, IoOptions io)
 
 }  // namespace
 
-Task<StatusOr<ProcessOutput>> run_process(SpawnOptions options, std::string input,
-                                          std::size_t output_bytes_max, IoOptions io) {
+Task<StatusOr<ProcessOutput>> run_process(SpawnOptions options, std::string input, std::size_t output_bytes_max,
+                                          IoOptions io) {
   int pair[2] = {-1, -1};
   const int made = sys::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair);
   if (made < 0) co_return errno_status(-made, "spawn " + options.path);

@@ -32,7 +32,6 @@ struct ProcessOutput {
 //         DeadlineExceeded, Cancelled  as in io.h
 // Cancel: honoured. Whenever there is no result, the child has been killed; not what it has started itself.
 coro::Task<StatusOr<ProcessOutput>> run_process(SpawnOptions options, std::string input = {},
-                                                std::size_t output_bytes_max = std::size_t{1} << 20,
-                                                IoOptions io = {});
+                                                std::size_t output_bytes_max = std::size_t{1} << 20, IoOptions io = {});
 
 }  // namespace wharf::runtime

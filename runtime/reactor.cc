@@ -54,21 +54,18 @@ StatusOr<std::unique_ptr<Reactor>> Reactor::create(ReactorOptions options) {
   StatusOr<detail::ChosenBackend> chosen =
       detail::choose_backend(options.backend, options.ring_entries, options.operations_max);
   if (!chosen.ok()) return chosen.status();
-  const detail::SleepPrice price = options.spin_ns == kSpinMeasured
-                                       ? detail::measure_sleep_price(*chosen->backend)
-                                       : detail::SleepPrice();
+  const detail::SleepPrice price =
+      options.spin_ns == kSpinMeasured ? detail::measure_sleep_price(*chosen->backend) : detail::SleepPrice();
   std::unique_ptr<Reactor> reactor(new Reactor(std::move(chosen->backend), options, price));
   reactor->why_not_uring_ = std::move(chosen->why_not_uring);
   return reactor;
 }
 
-std::unique_ptr<Reactor> Reactor::create_on(std::unique_ptr<Backend> backend,
-                                            ReactorOptions options) {
+std::unique_ptr<Reactor> Reactor::create_on(std::unique_ptr<Backend> backend, ReactorOptions options) {
   return std::unique_ptr<Reactor>(new Reactor(std::move(backend), options, detail::SleepPrice()));
 }
 
-Reactor::Reactor(std::unique_ptr<Backend> backend, const ReactorOptions& options,
-                 const detail::SleepPrice& sleep_price)
+Reactor::Reactor(std::unique_ptr<Backend> backend, const ReactorOptions& options, const detail::SleepPrice& sleep_price)
     : options_(options),
       backend_(std::move(backend)),
       spin_policy_(options.spin_ns == kSpinMeasured ? detail::SpinPolicy(sleep_price)
@@ -317,9 +314,7 @@ void Reactor::post(Posted& work) noexcept {
   if (posts_.push(work)) backend_->wake();
 }
 
-void Reactor::post(std::function<void()> function) {
-  post(*new PostedFunction(std::move(function)));
-}
+void Reactor::post(std::function<void()> function) { post(*new PostedFunction(std::move(function))); }
 
 void Reactor::look_at_clock() noexcept {
   const std::int64_t now_ns = backend_->now_ns();

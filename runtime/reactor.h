@@ -46,12 +46,12 @@ inline constexpr std::int64_t kSpinAlways = kNever;
 inline constexpr std::int64_t kSpinMeasured = -1;
 
 struct ReactorOptions {
-  std::uint32_t ring_entries = 256;        // operations that one system call submits
-  std::uint32_t operations_max = 8192;     // in flight at once, 32 bytes each; further ones wait
-  std::uint32_t turn_budget_frames = 256;  // coroutines resumed before the kernel has its turn
-  std::int64_t spin_ns = kSpinMeasured;    // spent polling hot pollers before a sleep; 0: never
-  std::uint32_t blocking_threads_max = 4;   // for run_blocking (blocking.h); 0: it is refused
-  std::uint32_t blocking_queue_max = 1024;  // functions that wait for one of them; more are refused
+  std::uint32_t ring_entries = 256;          // operations that one system call submits
+  std::uint32_t operations_max = 8192;       // in flight at once, 32 bytes each; further ones wait
+  std::uint32_t turn_budget_frames = 256;    // coroutines resumed before the kernel has its turn
+  std::int64_t spin_ns = kSpinMeasured;      // spent polling hot pollers before a sleep; 0: never
+  std::uint32_t blocking_threads_max = 4;    // for run_blocking (blocking.h); 0: it is refused
+  std::uint32_t blocking_queue_max = 1024;   // functions that wait for one of them; more are refused
   BackendKind backend = BackendKind::kAuto;  // WHARF_BACKEND=uring or epoll in the environment wins
 };
 
@@ -79,8 +79,7 @@ class Reactor final : public coro::Executor {
   //         InvalidArgument    an option of 0, or too large for the kernel; a WHARF_BACKEND that is neither
   static StatusOr<std::unique_ptr<Reactor>> create(ReactorOptions options = {});
   // On a backend of the caller's: a simulated kernel, for one.
-  static std::unique_ptr<Reactor> create_on(std::unique_ptr<Backend> backend,
-                                            ReactorOptions options = {});
+  static std::unique_ptr<Reactor> create_on(std::unique_ptr<Backend> backend, ReactorOptions options = {});
   // Aborts if an operation of a living object is in flight.
   ~Reactor();
 
@@ -172,8 +171,7 @@ class Reactor final : public coro::Executor {
     Reactor* outer_;
   };
 
-  Reactor(std::unique_ptr<Backend> backend, const ReactorOptions& options,
-          const detail::SleepPrice& sleep_price);
+  Reactor(std::unique_ptr<Backend> backend, const ReactorOptions& options, const detail::SleepPrice& sleep_price);
 
   void drive() noexcept;
   void drain() noexcept;

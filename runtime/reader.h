@@ -63,8 +63,7 @@ class Reader {
   //
   // Errors: OutOfRange         the stream ended before
   //         ResourceExhausted  it is not among the first capacity_bytes
-  coro::Task<StatusOr<std::string_view>> read_until(std::string_view delimiter,
-                                                    IoOptions options = {}) {
+  coro::Task<StatusOr<std::string_view>> read_until(std::string_view delimiter, IoOptions options = {}) {
     StatusOr<std::size_t> end = co_await find(delimiter, options);
     if (!end.ok()) co_return end.status();
     if (*end == kNone) co_return ended();
@@ -117,9 +116,7 @@ class Reader {
   }
 
   // What has been read ahead.
-  std::string_view buffered() const noexcept {
-    return buffer_.text().substr(first_, end_ - first_);
-  }
+  std::string_view buffered() const noexcept { return buffer_.text().substr(first_, end_ - first_); }
 
  private:
   static constexpr std::size_t kNone = ~std::size_t{0};
@@ -128,9 +125,7 @@ class Reader {
   static std::span<const std::byte> bytes_of(std::string_view text) noexcept {
     return std::as_bytes(std::span(text.data(), text.size()));
   }
-  static Status ended() {
-    return make_status(StatusCode::kOutOfRange, "read: the stream ended before");
-  }
+  static Status ended() { return make_status(StatusCode::kOutOfRange, "read: the stream ended before"); }
   static Status too_long() {
     return make_status(StatusCode::kResourceExhausted, "read: longer than the reader's buffer");
   }
@@ -148,8 +143,7 @@ class Reader {
       end_ -= first_;
       first_ = 0;
     }
-    StatusOr<std::size_t> count =
-        co_await stream_.read_some(buffer_.bytes().subspan(end_), options);
+    StatusOr<std::size_t> count = co_await stream_.read_some(buffer_.bytes().subspan(end_), options);
     if (count.ok()) end_ += *count;
     co_return count;
   }

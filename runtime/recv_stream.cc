@@ -7,10 +7,8 @@
 namespace wharf::runtime {
 namespace {
 
-constexpr detail::BufferStream::Kind kKind{.operation = "recv",
-                                           .wait = "RecvStream::next",
-                                           .opcode = Opcode::kRecv,
-                                           .head_bytes = 0};
+constexpr detail::BufferStream::Kind kKind{
+    .operation = "recv", .wait = "RecvStream::next", .opcode = Opcode::kRecv, .head_bytes = 0};
 
 int socket_option(int socket, int name) noexcept {
   int value = 0;
@@ -21,8 +19,7 @@ int socket_option(int socket, int name) noexcept {
 }  // namespace
 
 RecvStream::RecvStream(int socket, BufferGroup& group, RecvStreamOptions options)
-    : BufferStream(kKind, group, options.queued_max),
-      datagrams_(socket_option(socket, SO_TYPE) == SOCK_DGRAM) {
+    : BufferStream(kKind, group, options.queued_max), datagrams_(socket_option(socket, SO_TYPE) == SOCK_DGRAM) {
   // Unix sockets: a multishot receive may lose the end of the stream there (liburing issue 1549).
   open(socket, socket_option(socket, SO_DOMAIN) != AF_UNIX);
 }

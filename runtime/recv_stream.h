@@ -26,8 +26,7 @@
 namespace wharf::runtime {
 
 struct RecvStreamOptions {
-  std::uint32_t queued_max =
-      4;  // pieces that wait to be asked for; when they do, the socket is left alone
+  std::uint32_t queued_max = 4;  // pieces that wait to be asked for; when they do, the socket is left alone
 };
 
 class RecvStream final : private detail::BufferStream {

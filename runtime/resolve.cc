@@ -24,24 +24,15 @@ Status detail::resolve_failure(const std::string& name, int error, int system_er
   switch (error) {
     case EAI_NONAME:
     case EAI_NODATA:
-    case EAI_ADDRFAMILY:
-      code = StatusCode::kNotFound;
-      break;
+    case EAI_ADDRFAMILY: code = StatusCode::kNotFound; break;
     case EAI_SERVICE:
     case EAI_SOCKTYPE:
     case EAI_FAMILY:
-    case EAI_BADFLAGS:
-      code = StatusCode::kInvalidArgument;
-      break;
+    case EAI_BADFLAGS: code = StatusCode::kInvalidArgument; break;
     case EAI_AGAIN:
-    case EAI_FAIL:
-      code = StatusCode::kUnavailable;
-      break;
-    case EAI_MEMORY:
-      code = StatusCode::kResourceExhausted;
-      break;
-    default:
-      break;
+    case EAI_FAIL: code = StatusCode::kUnavailable; break;
+    case EAI_MEMORY: code = StatusCode::kResourceExhausted; break;
+    default: break;
   }
   return make_status(code, name + ": " + ::gai_strerror(error));
 }
@@ -54,8 +45,7 @@ Addresses look_up(const std::string& host, const std::string& service, ResolveOp
   wanted.ai_family = options.family;
   wanted.ai_socktype = SOCK_STREAM;  // one answer for each address, not one for each protocol
   addrinfo* found = nullptr;
-  const int error =
-      ::getaddrinfo(host.empty() ? nullptr : host.c_str(), service.c_str(), &wanted, &found);
+  const int error = ::getaddrinfo(host.empty() ? nullptr : host.c_str(), service.c_str(), &wanted, &found);
   const int system_error = errno;
   const std::string name = "resolve " + host + ":" + service;
   if (error != 0) return detail::resolve_failure(name, error, system_error);
@@ -84,14 +74,12 @@ std::optional<Address> numeric(const std::string& host, const std::string& servi
 }  // namespace
 
 coro::Task<Addresses> resolve(std::string host, std::string service, ResolveOptions options) {
-  const bool whole =
-      host.find('\0') == std::string::npos && service.find('\0') == std::string::npos;
+  const bool whole = host.find('\0') == std::string::npos && service.find('\0') == std::string::npos;
   if (!whole) co_return make_status(StatusCode::kInvalidArgument, "resolve: a zero byte in a name");
   if (std::optional<Address> address = numeric(host, service, options.family)) {
     co_return std::vector<Address>{*address};
   }
-  Addresses addresses =
-      co_await run_blocking(look_up, std::move(host), std::move(service), options);
+  Addresses addresses = co_await run_blocking(look_up, std::move(host), std::move(service), options);
   co_return addresses;
 }
 

@@ -27,8 +27,7 @@ struct ResolveOptions {
 //         Cancelled, ResourceExhausted  see run_blocking (blocking.h), which carries it out
 // Cancel: as in run_blocking: once it has begun, the resolver's own time-out ends it (resolv.conf: 5 s, twice, by default).
 // Cost:   a thread of the reactor's meanwhile; none if host and service are numeric.
-coro::Task<StatusOr<std::vector<Address>>> resolve(std::string host, std::string service,
-                                                   ResolveOptions options = {});
+coro::Task<StatusOr<std::vector<Address>>> resolve(std::string host, std::string service, ResolveOptions options = {});
 
 namespace detail {
 

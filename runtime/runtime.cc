@@ -21,15 +21,12 @@ void name_thread(const std::string& name, std::uint32_t index) {
   pthread_setname_np(pthread_self(), whole.c_str());
 }
 
-std::string tasks(std::uint32_t count) {
-  return std::to_string(count) + (count == 1 ? " task" : " tasks");
-}
+std::string tasks(std::uint32_t count) { return std::to_string(count) + (count == 1 ? " task" : " tasks"); }
 
 Status no_memory() { return make_status(StatusCode::kResourceExhausted, "runtime: no memory"); }
 
 Status of_reactor(std::uint32_t index, const Status& status) {
-  return make_status(status.code(),
-                     "reactor " + std::to_string(index) + ": " + std::string(status.message()));
+  return make_status(status.code(), "reactor " + std::to_string(index) + ": " + std::string(status.message()));
 }
 
 }  // namespace
@@ -79,8 +76,8 @@ Status Runtime::start_threads() {
       try {
         threads_.emplace_back([this, &worker = *workers_[i]] { thread_main(worker); });
       } catch (const std::system_error& error) {
-        status = errno_status(error.code().value(), "runtime: start a thread",
-                              "lower reactor_count, or raise ulimit -u");
+        status =
+            errno_status(error.code().value(), "runtime: start a thread", "lower reactor_count, or raise ulimit -u");
       } catch (const std::bad_alloc&) {
         status = no_memory();
       }
@@ -179,8 +176,7 @@ coro::Task<Status> Runtime::watch_main(coro::Task<Status> main) {
 void Runtime::task_failed(Status ended, std::exception_ptr error) noexcept {
   {
     const std::lock_guard lock(mutex_);
-    const bool by_the_stop =
-        stop_requested_ && error == nullptr && ended.code() == StatusCode::kCancelled;
+    const bool by_the_stop = stop_requested_ && error == nullptr && ended.code() == StatusCode::kCancelled;
     if (!failed_ && !by_the_stop) {
       failed_ = true;
       first_status_ = std::move(ended);
@@ -215,8 +211,8 @@ void Runtime::worker_joined() noexcept {
 
 void Runtime::watch_stop() noexcept {
   std::unique_lock lock(mutex_);
-  const bool ended = changed_.wait_for(
-      lock, options_.stop_limit, [this] { return finished_ || joined_count_ == workers_.size(); });
+  const bool ended =
+      changed_.wait_for(lock, options_.stop_limit, [this] { return finished_ || joined_count_ == workers_.size(); });
   if (ended) return;
   late_ = late_stop();
   LateStop late = *late_;
@@ -251,8 +247,7 @@ void Runtime::dump_late_tasks(LateStop& late) const {
       --answers->left;
       answers->changed.notify_all();
     };
-    workers_[late.reactors[i].reactor_index]->gate()->post(
-        *new detail::CallOrder<decltype(answer)>(std::move(answer)));
+    workers_[late.reactors[i].reactor_index]->gate()->post(*new detail::CallOrder<decltype(answer)>(std::move(answer)));
   }
   std::unique_lock lock(answers->mutex);
   answers->changed.wait_for(lock, std::chrono::seconds(1), [&] { return answers->left == 0; });
@@ -266,17 +261,15 @@ LateStop Runtime::late_stop() const {
   late.waited = options_.stop_limit;
   for (const auto& worker : workers_) {
     if (worker->joined()) continue;
-    late.reactors.push_back({.reactor_index = worker->index(),
-                             .task_count = worker->task_count(),
-                             .blocked = !worker->stopping()});
+    late.reactors.push_back(
+        {.reactor_index = worker->index(), .task_count = worker->task_count(), .blocked = !worker->stopping()});
   }
   return late;
 }
 
 std::uint32_t Runtime::current_index() noexcept {
   const detail::Worker* worker = detail::Worker::current();
-  WHARF_CHECK(worker != nullptr,
-              "Runtime::current_index: no reactor of a Runtime drives this thread");
+  WHARF_CHECK(worker != nullptr, "Runtime::current_index: no reactor of a Runtime drives this thread");
   return worker->index();
 }
 

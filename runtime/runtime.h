@@ -62,7 +62,7 @@ struct RuntimeOptions {
   std::vector<int> cpus = {};         // thread i stays on cpus[i % size]; empty: anywhere
   std::string thread_name = "wharf";  // of those it starts: "wharf/1"; 15 characters at most
   std::chrono::nanoseconds stop_limit = std::chrono::seconds(10);  // after it the stop is late
-  std::function<void(const LateStop&)> on_late = {};  // on a thread of its own; empty: to stderr
+  std::function<void(const LateStop&)> on_late = {};               // on a thread of its own; empty: to stderr
   ReactorOptions reactor = {};
 };
 
@@ -104,8 +104,7 @@ class Runtime final : private detail::Worker::Owner {
                   "spawn_on: this lambda captures, and its captures die before the task ends; pass "
                   "them as arguments");
     detail::Worker& worker = worker_at(reactor_index);
-    worker.gate()->post(
-        *new detail::SpawnOrder<F, Args...>(worker, std::move(function), std::move(args)...));
+    worker.gate()->post(*new detail::SpawnOrder<F, Args...>(worker, std::move(function), std::move(args)...));
   }
   // The same on every reactor, with copies of the arguments.
   template <class F, class... Args>
@@ -127,8 +126,7 @@ class Runtime final : private detail::Worker::Owner {
   auto call_on(std::uint32_t reactor_index, F function, Args... args) {
     static_assert(std::is_empty_v<F> || std::is_pointer_v<F> || std::is_member_pointer_v<F>,
                   "call_on: this lambda captures; pass what it needs as arguments");
-    return detail::RemoteCall<F, Args...>(worker_at(reactor_index), std::move(function),
-                                          std::move(args)...);
+    return detail::RemoteCall<F, Args...>(worker_at(reactor_index), std::move(function), std::move(args)...);
   }
 
   // Has `function()` called on a reactor's thread, between its tasks; also while the runtime stops. It must not throw.
@@ -139,16 +137,12 @@ class Runtime final : private detail::Worker::Owner {
     worker_at(reactor_index).gate()->post(*new detail::CallOrder<F>(std::move(function)));
   }
   // Of a reactor: to be kept by those who may post when the runtime has gone.
-  const std::shared_ptr<PostGate>& gate(std::uint32_t reactor_index) {
-    return worker_at(reactor_index).gate();
-  }
+  const std::shared_ptr<PostGate>& gate(std::uint32_t reactor_index) { return worker_at(reactor_index).gate(); }
 
   // Begins the stop; it is over when run() returns. Any thread, while the runtime lives.
   void request_stop() noexcept override;
 
-  std::uint32_t reactor_count() const noexcept {
-    return static_cast<std::uint32_t>(workers_.size());
-  }
+  std::uint32_t reactor_count() const noexcept { return static_cast<std::uint32_t>(workers_.size()); }
   // Which reactor drives this thread; aborts if none of a Runtime does.
   static std::uint32_t current_index() noexcept;
 

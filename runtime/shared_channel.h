@@ -90,8 +90,7 @@ class SharedChannel {
         : SharedWait(channel.mutex_), channel_(channel), item_(std::move(item)) {}
     bool await_ready() noexcept { return sent_ = channel_.try_send(item_); }
     template <class Promise>
-    bool await_suspend(std::coroutine_handle<Promise> handle,
-                       coro::Site site = coro::Site::current()) noexcept {
+    bool await_suspend(std::coroutine_handle<Promise> handle, coro::Site site = coro::Site::current()) noexcept {
       Receiver* receiver = nullptr;
       const bool waits = suspend(handle, channel_.senders_, [&]() noexcept {
         if (channel_.closed_) return true;
@@ -116,15 +115,13 @@ class SharedChannel {
   class Receiver : public detail::SharedWait {
    public:
     static constexpr const char* kWaitsFor = "SharedChannel::receive";
-    explicit Receiver(SharedChannel& channel) noexcept
-        : SharedWait(channel.mutex_), channel_(channel) {}
+    explicit Receiver(SharedChannel& channel) noexcept : SharedWait(channel.mutex_), channel_(channel) {}
     bool await_ready() noexcept {
       item_ = channel_.try_receive();
       return item_.has_value();
     }
     template <class Promise>
-    bool await_suspend(std::coroutine_handle<Promise> handle,
-                       coro::Site site = coro::Site::current()) noexcept {
+    bool await_suspend(std::coroutine_handle<Promise> handle, coro::Site site = coro::Site::current()) noexcept {
       Sender* sender = nullptr;
       const bool waits = suspend(handle, channel_.receivers_, [&]() noexcept {
         sender = channel_.take(item_);

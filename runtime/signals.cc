@@ -16,8 +16,7 @@ StatusOr<std::unique_ptr<SignalSet>> SignalSet::create(const std::vector<int>& s
   sigemptyset(&mask);
   for (const int signal : signals) {
     if (signal == SIGKILL || signal == SIGSTOP || sigaddset(&mask, signal) != 0) {
-      return make_status(StatusCode::kInvalidArgument,
-                         "signals: " + std::to_string(signal) + " cannot be awaited");
+      return make_status(StatusCode::kInvalidArgument, "signals: " + std::to_string(signal) + " cannot be awaited");
     }
   }
   const int fd = sys::signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
@@ -35,9 +34,7 @@ StatusOr<std::unique_ptr<SignalSet>> SignalSet::create(const std::vector<int>& s
 
 SignalSet::SignalSet(UniqueFd fd) noexcept : fd_(std::move(fd)) { sigemptyset(&blocked_); }
 
-SignalSet::~SignalSet() {
-  static_cast<void>(sys::thread_sigmask(SIG_UNBLOCK, &blocked_, nullptr));
-}
+SignalSet::~SignalSet() { static_cast<void>(sys::thread_sigmask(SIG_UNBLOCK, &blocked_, nullptr)); }
 
 coro::Task<StatusOr<int>> SignalSet::next(IoOptions options) {
   for (;;) {

@@ -43,9 +43,7 @@ void print_stall(const Stall& stall) {
 }
 
 StallDetector::StallDetector(const Reactor& reactor, std::chrono::nanoseconds limit, Report report)
-    : reactor_(reactor),
-      watch_(std::max<std::int64_t>(limit.count(), kLimitMinNs)),
-      report_(std::move(report)) {
+    : reactor_(reactor), watch_(std::max<std::int64_t>(limit.count(), kLimitMinNs)), report_(std::move(report)) {
   const detail::SignalsBlocked blocked;
   thread_ = std::thread([this] { watch(); });
 }
@@ -67,8 +65,7 @@ void StallDetector::watch() {
     const std::optional<std::int64_t> held_ns = watch_.look(pulse, now_ns());
     if (!held_ns.has_value()) continue;
     const Stall stall{.held_ns = *held_ns, .turn = pulse / 2, .where = reactor_.running_at()};
-    if (reactor_.pulse() != pulse)
-      continue;  // it went on meanwhile, and the place may be another turn's
+    if (reactor_.pulse() != pulse) continue;  // it went on meanwhile, and the place may be another turn's
     report_(stall);
     count_.fetch_add(1, std::memory_order_relaxed);
   }

@@ -35,9 +35,9 @@ namespace wharf::runtime {
 class Reactor;
 
 struct Stall {
-  std::int64_t held_ns = 0;     // so far, at least
-  std::uint64_t turn = 0;       // ReactorCounters::turns
-  std::source_location where;   // of the coroutine that runs; line 0 if none does
+  std::int64_t held_ns = 0;    // so far, at least
+  std::uint64_t turn = 0;      // ReactorCounters::turns
+  std::source_location where;  // of the coroutine that runs; line 0 if none does
 };
 
 // "a turn has taken 62.5 ms; now runs hash_file(std::string), file.cc:31"

@@ -45,17 +45,13 @@ class StreamSocket {
     return runtime::send_all(fd(), bytes, options);
   }
   // A part of a file, without a copy; see transfer.h.
-  coro::Task<StatusOr<std::uint64_t>> send_file(int file, std::uint64_t offset,
-                                                std::uint64_t count_bytes, IoOptions options = {}) {
+  coro::Task<StatusOr<std::uint64_t>> send_file(int file, std::uint64_t offset, std::uint64_t count_bytes,
+                                                IoOptions options = {}) {
     return runtime::send_file(fd(), file, offset, count_bytes, options);
   }
   // For Reader and Writer.
-  auto read_some(std::span<std::byte> buffer, IoOptions options = {}) noexcept {
-    return recv(buffer, options);
-  }
-  auto write_some(std::span<const std::byte> bytes, IoOptions options = {}) noexcept {
-    return send(bytes, options);
-  }
+  auto read_some(std::span<std::byte> buffer, IoOptions options = {}) noexcept { return recv(buffer, options); }
+  auto write_some(std::span<const std::byte> bytes, IoOptions options = {}) noexcept { return send(bytes, options); }
 
   // The peer gets the end of the stream after what was sent; receiving goes on.
   Status shutdown_sending() noexcept { return shut(SHUT_WR); }

@@ -23,21 +23,17 @@ constexpr int kBacklogMax = 65'535;
 
 std::string_view bind_remedy(int error) noexcept {
   switch (error) {
-    case EADDRINUSE:
-      return "another program listens there: stop it, or choose another port";
+    case EADDRINUSE: return "another program listens there: stop it, or choose another port";
     case EACCES:
       return "ports below 1024 need a privilege: choose a higher one, or grant "
              "CAP_NET_BIND_SERVICE";
-    case EADDRNOTAVAIL:
-      return "no interface of this machine has that address";
-    default:
-      return {};
+    case EADDRNOTAVAIL: return "no interface of this machine has that address";
+    default: return {};
   }
 }
 
 // Makes a socket as `options` say and puts it to listening. Gives 0, or minus the errno.
-int open_socket(const Address& address, const TcpListenOptions& options,
-                UniqueFd& socket) noexcept {
+int open_socket(const Address& address, const TcpListenOptions& options, UniqueFd& socket) noexcept {
   const int fd = sys::socket(address.family(), SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (fd < 0) return fd;
   socket.reset(fd);
@@ -70,9 +66,7 @@ class TcpListener::AcceptOperation final : public detail::Abandonable {
   }
 
  private:
-  void on_result(std::int32_t result, bool more) noexcept override {
-    listener_.on_accepted(result, more);
-  }
+  void on_result(std::int32_t result, bool more) noexcept override { listener_.on_accepted(result, more); }
   void discard(std::int32_t result) noexcept override {
     if (result >= 0) sys::close(result);
   }
@@ -80,19 +74,15 @@ class TcpListener::AcceptOperation final : public detail::Abandonable {
   TcpListener& listener_;
 };
 
-StatusOr<std::unique_ptr<TcpListener>> TcpListener::listen(const std::string& host,
-                                                           std::uint16_t port,
+StatusOr<std::unique_ptr<TcpListener>> TcpListener::listen(const std::string& host, std::uint16_t port,
                                                            TcpListenOptions options) {
-  const std::string name =
-      "listen on " + (host.empty() ? "every address" : host) + ", port " + std::to_string(port);
+  const std::string name = "listen on " + (host.empty() ? "every address" : host) + ", port " + std::to_string(port);
   if (options.accepted_max == 0 || options.accepted_max > kAcceptedMax || options.backlog <= 0) {
-    return make_status(StatusCode::kInvalidArgument,
-                       name + ": accepted_max is 1 to 65536, and backlog at least 1");
+    return make_status(StatusCode::kInvalidArgument, name + ": accepted_max is 1 to 65536, and backlog at least 1");
   }
   StatusOr<Address> address = Address::ip(host, port);
   if (!address.ok()) {
-    return make_status(StatusCode::kInvalidArgument,
-                       name + ": " + std::string(address.status().message()));
+    return make_status(StatusCode::kInvalidArgument, name + ": " + std::string(address.status().message()));
   }
   UniqueFd socket;
   int result = open_socket(*address, options, socket);
@@ -111,8 +101,7 @@ TcpListener::TcpListener(UniqueFd socket, std::uint16_t port, const TcpListenOpt
       port_(port),
       accepted_max_(options.accepted_max),
       // A burst, too: what the backlog holds may come at once, before a cancel takes effect.
-      accepted_(options.accepted_max +
-                static_cast<std::uint32_t>(std::min(options.backlog, kBacklogMax))),
+      accepted_(options.accepted_max + static_cast<std::uint32_t>(std::min(options.backlog, kBacklogMax))),
       operation_(new AcceptOperation(*this)) {}
 
 TcpListener::~TcpListener() { close(); }
@@ -188,8 +177,7 @@ StatusOr<UniqueFd> TcpListener::AcceptAwaiter::await_resume() {
   if (error_ == ECANCELED) {
     return make_status(StatusCode::kCancelled, "accept: the listener was closed");
   }
-  return errno_status(error_, "accept",
-                      error_ == EMFILE ? "no file descriptor is left: raise ulimit -n" : "");
+  return errno_status(error_, "accept", error_ == EMFILE ? "no file descriptor is left: raise ulimit -n" : "");
 }
 
 }  // namespace wharf::runtime

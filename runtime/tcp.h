@@ -25,11 +25,11 @@
 namespace wharf::runtime {
 
 struct TcpListenOptions {
-  int backlog = 1024;               // connections that wait in the kernel
+  int backlog = 1024;  // connections that wait in the kernel
   // Connections that wait in the queue of the listener: 1 to 65536.
   std::uint32_t accepted_max = 64;
-  bool no_delay = true;             // TCP_NODELAY on accepted sockets
-  bool reuse_port = false;          // SO_REUSEPORT: others may listen on the same port, and share
+  bool no_delay = true;     // TCP_NODELAY on accepted sockets
+  bool reuse_port = false;  // SO_REUSEPORT: others may listen on the same port, and share
 };
 
 class TcpListener {
@@ -58,14 +58,12 @@ class TcpListener {
 
   class [[nodiscard]] AcceptAwaiter final : private detail::TimedWait {
    public:
-    AcceptAwaiter(TcpListener& listener, IoOptions options) noexcept
-        : TimedWait(options), listener_(listener) {}
+    AcceptAwaiter(TcpListener& listener, IoOptions options) noexcept : TimedWait(options), listener_(listener) {}
     static constexpr const char* kWaitsFor = "TcpListener::accept";
     void describe_wait(std::string& text, std::int64_t now_ns) const;
     bool await_ready() noexcept { return listener_.take(*this); }
     template <class Promise>
-    bool await_suspend(std::coroutine_handle<Promise> handle,
-                       coro::Site site = coro::Site::current()) noexcept {
+    bool await_suspend(std::coroutine_handle<Promise> handle, coro::Site site = coro::Site::current()) noexcept {
       if (!suspend(handle, listener_.waits_, site, *this)) return false;
       listener_.arm();
       return true;
@@ -105,8 +103,7 @@ class TcpListener {
   const std::uint16_t port_;
   const std::uint32_t accepted_max_;
   coro::detail::WaitList waits_;
-  std::vector<UniqueFd>
-      accepted_;  // a ring: accepted_max, and what comes until a cancel takes effect
+  std::vector<UniqueFd> accepted_;  // a ring: accepted_max, and what comes until a cancel takes effect
   std::size_t first_ = 0;
   std::size_t count_ = 0;
   int error_ = 0;               // an errno that nobody has been told of

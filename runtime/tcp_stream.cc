@@ -22,14 +22,13 @@ constexpr std::chrono::milliseconds kUserTimeoutMax(std::numeric_limits<int>::ma
 
 coro::Task<StatusOr<TcpStream>> TcpStream::connect(Address address, TcpConnectOptions options) {
   if (!address.is_ip()) {
-    co_return make_status(StatusCode::kInvalidArgument,
-                          "connect to " + address.text() + ": no IP address");
+    co_return make_status(StatusCode::kInvalidArgument, "connect to " + address.text() + ": no IP address");
   }
   StatusOr<UniqueFd> socket = detail::open_socket(address, SOCK_STREAM);
   if (!socket.ok()) co_return socket.status();
   TcpStream stream(*std::move(socket));
-  Status done = co_await runtime::connect(stream.fd(), address.get(), address.bytes(),
-                                          {.deadline_ns = options.deadline_ns});
+  Status done =
+      co_await runtime::connect(stream.fd(), address.get(), address.bytes(), {.deadline_ns = options.deadline_ns});
   if (done.ok() && options.no_delay) done = stream.set_no_delay(true);
   if (!done.ok()) {
     co_return make_status(done.code(), address.text() + ": " + std::string(done.message()));
@@ -43,8 +42,7 @@ Status TcpStream::set_no_delay(bool on) noexcept {
 
 Status TcpStream::set_keepalive(std::chrono::seconds idle, int probe_count) noexcept {
   if (idle < 1s || idle > kKeepaliveMax || probe_count < 1 || probe_count > kProbeCountMax) {
-    return make_status(StatusCode::kInvalidArgument,
-                       "set_keepalive: 1 to 32767 seconds, and 1 to 127 probes");
+    return make_status(StatusCode::kInvalidArgument, "set_keepalive: 1 to 32767 seconds, and 1 to 127 probes");
   }
   const auto seconds = static_cast<int>(idle.count());
   Status set = set_option(IPPROTO_TCP, TCP_KEEPIDLE, seconds, "set_keepalive");
@@ -56,11 +54,9 @@ Status TcpStream::set_keepalive(std::chrono::seconds idle, int probe_count) noex
 
 Status TcpStream::set_user_timeout(std::chrono::milliseconds limit) noexcept {
   if (limit < 0ms || limit > kUserTimeoutMax) {
-    return make_status(StatusCode::kInvalidArgument,
-                       "set_user_timeout: 0 to 2147483647 milliseconds");
+    return make_status(StatusCode::kInvalidArgument, "set_user_timeout: 0 to 2147483647 milliseconds");
   }
-  return set_option(IPPROTO_TCP, TCP_USER_TIMEOUT, static_cast<int>(limit.count()),
-                    "set_user_timeout");
+  return set_option(IPPROTO_TCP, TCP_USER_TIMEOUT, static_cast<int>(limit.count()), "set_user_timeout");
 }
 
 }  // namespace wharf::runtime

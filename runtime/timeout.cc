@@ -14,8 +14,7 @@ const coro::Context& TimeoutBase::begin(coro::Frame& parent) noexcept {
   parent_ = &parent;
   stop_.follow(parent.context->stop);
   const std::int64_t now_ns = Reactor::current().now_ns();
-  const std::int64_t own_ns =
-      limit_.kind == TimeLimit::Kind::kDeadline ? limit_.ns : deadline_after(now_ns, limit_.ns);
+  const std::int64_t own_ns = limit_.kind == TimeLimit::Kind::kDeadline ? limit_.ns : deadline_after(now_ns, limit_.ns);
   context_ = parent.context->with_stop(stop_.token());
   context_.deadline_ns = std::min(own_ns, parent.context->deadline_ns);
   if (own_ns <= now_ns) {

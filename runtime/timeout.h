@@ -57,9 +57,7 @@ struct TimeLimit {
 constexpr TimeLimit lasting(std::chrono::nanoseconds duration) noexcept {
   return {TimeLimit::Kind::kDuration, duration.count()};
 }
-constexpr TimeLimit until(std::int64_t deadline_ns) noexcept {
-  return {TimeLimit::Kind::kDeadline, deadline_ns};
-}
+constexpr TimeLimit until(std::int64_t deadline_ns) noexcept { return {TimeLimit::Kind::kDeadline, deadline_ns}; }
 
 // What every limited task needs, whatever it gives.
 class TimeoutBase : protected coro::Joiner, private Timer {
@@ -90,14 +88,12 @@ class TimeoutBase : protected coro::Joiner, private Timer {
 template <class T>
 class [[nodiscard]] Limited : protected TimeoutBase {
  public:
-  Limited(TimeLimit limit, coro::Task<T> task) noexcept
-      : TimeoutBase(limit), task_(std::move(task)) {}
+  Limited(TimeLimit limit, coro::Task<T> task) noexcept : TimeoutBase(limit), task_(std::move(task)) {}
 
   static bool await_ready() noexcept { return false; }
   template <class Promise>
     requires std::is_base_of_v<coro::Frame, Promise>
-  void await_suspend(std::coroutine_handle<Promise> handle,
-                     coro::Site site = coro::Site::current()) noexcept {
+  void await_suspend(std::coroutine_handle<Promise> handle, coro::Site site = coro::Site::current()) noexcept {
     const coro::Context& context = begin(handle.promise());
     task_.start(*this, context);
     handle.promise().note_wait(site, static_cast<const TimeoutBase&>(*this));

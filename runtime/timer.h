@@ -66,8 +66,7 @@ class [[nodiscard]] SleepAwaiter final : private Timer, private coro::StopCallba
   static bool await_ready() noexcept { return false; }
   template <class Promise>
     requires std::is_base_of_v<coro::Frame, Promise>
-  bool await_suspend(std::coroutine_handle<Promise> handle,
-                     coro::Site site = coro::Site::current()) noexcept {
+  bool await_suspend(std::coroutine_handle<Promise> handle, coro::Site site = coro::Site::current()) noexcept {
     if (!begin(handle.promise())) return false;
     frame_->note_wait(site, *this);
     return true;

@@ -66,8 +66,8 @@ coro::Task<Status> send_all(int socket, std::span<const std::byte> bytes, IoOpti
   co_return absl::OkStatus();
 }
 
-coro::Task<StatusOr<std::uint64_t>> send_file(int socket, int file, std::uint64_t offset,
-                                              std::uint64_t count_bytes, IoOptions options) {
+coro::Task<StatusOr<std::uint64_t>> send_file(int socket, int file, std::uint64_t offset, std::uint64_t count_bytes,
+                                              IoOptions options) {
   const int flags = sys::fcntl(socket, F_GETFL);
   if (flags < 0) co_return errno_status(-flags, "send_file");
   auto position = static_cast<off_t>(offset);

@@ -25,7 +25,7 @@ coro::Task<Status> send_all(int socket, std::span<const std::byte> bytes, IoOpti
 //            this process alone: its mode is switched around each step.
 // Cost:      a step is 256 KiB at most, and others have their turn between steps. A part of the file
 //            that is not in memory is read from the disk by this thread.
-coro::Task<StatusOr<std::uint64_t>> send_file(int socket, int file, std::uint64_t offset,
-                                              std::uint64_t count_bytes, IoOptions options = {});
+coro::Task<StatusOr<std::uint64_t>> send_file(int socket, int file, std::uint64_t offset, std::uint64_t count_bytes,
+                                              IoOptions options = {});
 
 }  // namespace wharf::runtime

@@ -10,8 +10,7 @@ namespace {
 
 StatusOr<UdpSocket> open(const Address& address) {
   if (!address.is_ip()) {
-    return make_status(StatusCode::kInvalidArgument,
-                       "udp: " + address.text() + " is no IP address");
+    return make_status(StatusCode::kInvalidArgument, "udp: " + address.text() + " is no IP address");
   }
   StatusOr<UniqueFd> socket = detail::open_socket(address, SOCK_DGRAM);
   if (!socket.ok()) return socket.status();

@@ -64,8 +64,7 @@ class UdpSocket {
     return recvfrom(fd(), buffer, options);
   }
   // All of it or nothing. Too long for a datagram: InvalidArgument (EMSGSIZE).
-  auto send_to(std::span<const std::byte> bytes, const Address& target,
-               IoOptions options = {}) noexcept {
+  auto send_to(std::span<const std::byte> bytes, const Address& target, IoOptions options = {}) noexcept {
     return sendto(fd(), bytes, target, options);
   }
   auto recv(std::span<std::byte> buffer, IoOptions options = {}) noexcept {

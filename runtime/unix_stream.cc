@@ -63,8 +63,7 @@ coro::Task<Status> connect_in_turn(int socket, const Address& address, IoOptions
 
 // One message with room for the most descriptors.
 struct FdMessage {
-  FdMessage(const std::byte* data, std::size_t bytes) noexcept
-      : part{const_cast<std::byte*>(data), bytes} {
+  FdMessage(const std::byte* data, std::size_t bytes) noexcept : part{const_cast<std::byte*>(data), bytes} {
     header.msg_iov = &part;
     header.msg_iovlen = 1;
     header.msg_control = control.data();
@@ -107,8 +106,7 @@ struct FdMessage {
 
 coro::Task<StatusOr<UnixStream>> UnixStream::connect(Address address, IoOptions options) {
   if (address.family() != AF_UNIX) {
-    co_return make_status(StatusCode::kInvalidArgument,
-                          "connect to " + address.text() + ": no Unix socket");
+    co_return make_status(StatusCode::kInvalidArgument, "connect to " + address.text() + ": no Unix socket");
   }
   StatusOr<UniqueFd> socket = detail::open_socket(address, SOCK_STREAM | SOCK_NONBLOCK);
   if (!socket.ok()) co_return socket.status();
@@ -135,12 +133,10 @@ StatusOr<ucred> UnixStream::peer_credentials() const {
   return peer;
 }
 
-coro::Task<StatusOr<std::size_t>> UnixStream::send_with_fds(std::span<const std::byte> bytes,
-                                                            std::vector<int> fds,
+coro::Task<StatusOr<std::size_t>> UnixStream::send_with_fds(std::span<const std::byte> bytes, std::vector<int> fds,
                                                             IoOptions options) {
   if (bytes.empty() || fds.size() > kFdCountMax) {
-    co_return make_status(StatusCode::kInvalidArgument,
-                          "send_with_fds: at least one byte, and 64 descriptors at most");
+    co_return make_status(StatusCode::kInvalidArgument, "send_with_fds: at least one byte, and 64 descriptors at most");
   }
   FdMessage message(bytes.data(), bytes.size());
   if (fds.empty()) {
@@ -152,8 +148,7 @@ coro::Task<StatusOr<std::size_t>> UnixStream::send_with_fds(std::span<const std:
   co_return sent;
 }
 
-coro::Task<StatusOr<UnixStream::Received>> UnixStream::recv_with_fds(std::span<std::byte> buffer,
-                                                                     IoOptions options) {
+coro::Task<StatusOr<UnixStream::Received>> UnixStream::recv_with_fds(std::span<std::byte> buffer, IoOptions options) {
   FdMessage message(buffer.data(), buffer.size());
   StatusOr<std::size_t> count = co_await runtime::recvmsg(fd(), message.header, 0, options);
   if (!count.ok()) co_return count.status();
@@ -164,11 +159,9 @@ coro::Task<StatusOr<UnixStream::Received>> UnixStream::recv_with_fds(std::span<s
   co_return std::move(received);
 }
 
-StatusOr<std::unique_ptr<UnixListener>> UnixListener::listen(const Address& address,
-                                                             UnixListenOptions options) {
+StatusOr<std::unique_ptr<UnixListener>> UnixListener::listen(const Address& address, UnixListenOptions options) {
   if (address.family() != AF_UNIX || options.backlog <= 0) {
-    return make_status(StatusCode::kInvalidArgument,
-                       "listen on " + address.text() + ": no Unix socket, or no backlog");
+    return make_status(StatusCode::kInvalidArgument, "listen on " + address.text() + ": no Unix socket, or no backlog");
   }
   StatusOr<UniqueFd> socket = detail::open_socket(address, SOCK_STREAM);
   if (!socket.ok()) return socket.status();

@@ -43,8 +43,8 @@ class UnixStream : public StreamSocket {
   //
   // Ownership: `fds` are borrowed for the call; the peer gets its own.
   // Errors:    InvalidArgument  no byte, or more than kFdCountMax
-  coro::Task<StatusOr<std::size_t>> send_with_fds(std::span<const std::byte> bytes,
-                                                  std::vector<int> fds, IoOptions options = {});
+  coro::Task<StatusOr<std::size_t>> send_with_fds(std::span<const std::byte> bytes, std::vector<int> fds,
+                                                  IoOptions options = {});
 
   struct Received {
     std::size_t bytes = 0;  // 0: the end
@@ -57,7 +57,7 @@ class UnixStream : public StreamSocket {
 };
 
 struct UnixListenOptions {
-  int backlog = 1024;        // connections that wait in the kernel
+  int backlog = 1024;  // connections that wait in the kernel
   // A socket file that nobody listens to any more is removed first. One whose owner is about to listen looks the same: of
   // two processes that begin on one path at the same moment, one may be left without it.
   bool replace_dead = true;
@@ -68,8 +68,7 @@ class UnixListener {
   // Errors: FailedPrecondition  somebody listens there, or the file is no socket
   //         InvalidArgument     no address of a Unix socket
   //         NotFound, PermissionDenied, ...  errno_status() of bind, with the address
-  static StatusOr<std::unique_ptr<UnixListener>> listen(const Address& address,
-                                                        UnixListenOptions options = {});
+  static StatusOr<std::unique_ptr<UnixListener>> listen(const Address& address, UnixListenOptions options = {});
   UnixListener(const UnixListener&) = delete;
   UnixListener& operator=(const UnixListener&) = delete;
   // Removes the socket's file, unless something else has taken its path. No task waits in accept().
@@ -82,8 +81,7 @@ class UnixListener {
   int fd() const noexcept { return socket_.get(); }
 
  private:
-  UnixListener(UniqueFd socket, Address address) noexcept
-      : socket_(std::move(socket)), address_(std::move(address)) {}
+  UnixListener(UniqueFd socket, Address address) noexcept : socket_(std::move(socket)), address_(std::move(address)) {}
   void claim(std::string path) noexcept;
 
   UniqueFd socket_;

@@ -117,8 +117,7 @@ Allocation Arena::add_segment(std::size_t block_bytes) {
   while (next_id_ % kSegmentCountMax < slots_.size() && slots_[next_id_ % kSegmentCountMax] != nullptr) ++next_id_;
   if (next_id_ >= kSegmentIdEnd) return Allocation::kFull;
   const std::size_t room = std::bit_floor(bytes_max_ - segment_bytes_);
-  const std::size_t step = std::clamp(std::bit_ceil(segment_bytes_ + 1) / 2, kSegmentBytesFirst,
-                                      kSegmentBytesStepMax);
+  const std::size_t step = std::clamp(std::bit_ceil(segment_bytes_ + 1) / 2, kSegmentBytesFirst, kSegmentBytesStepMax);
   const std::size_t bytes = std::max(block_bytes, std::min(step, room));
 
   SegmentHeader header{};

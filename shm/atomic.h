@@ -19,7 +19,6 @@ using AtomicRef = std::atomic_ref<T>;
 
 namespace wharf::shm {
 
-static_assert(Atomic<std::uint64_t>::is_always_lock_free,
-              "a lock inside an atomic would be private to each process");
+static_assert(Atomic<std::uint64_t>::is_always_lock_free, "a lock inside an atomic would be private to each process");
 
 }  // namespace wharf::shm

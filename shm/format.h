@@ -14,8 +14,8 @@ namespace wharf::shm {
 inline constexpr std::uint64_t kSegmentMagic = 0x3147'4553'5248'5721;  // "!WHRSEG1"
 inline constexpr std::uint32_t kFormatVersion = 2;
 
-inline constexpr std::size_t kCellBytes = 64;  // a ring is made of cells; a record starts on one
-inline constexpr std::size_t kLineBytes = 128;  // two cache lines: adjacent-line prefetch makes pairs of them
+inline constexpr std::size_t kCellBytes = 64;        // a ring is made of cells; a record starts on one
+inline constexpr std::size_t kLineBytes = 128;       // two cache lines: adjacent-line prefetch makes pairs of them
 inline constexpr std::size_t kBlockUnitBytes = 256;  // blocks of an arena start at its multiples
 
 enum class SegmentKind : std::uint32_t { kControl = 1, kArena = 2 };
@@ -38,8 +38,8 @@ struct ControlLines {
   SegmentHeader header;
   alignas(kLineBytes) Atomic<std::uint64_t> published;  // cells written to the creator's ring, ever
   alignas(kLineBytes) Atomic<std::uint64_t> consumed;   // cells read from the peer's ring, ever
-  Atomic<std::uint64_t> returned;  // entries written to the creator's release ring, ever
-  Atomic<std::uint64_t> claimed;   // cells of the peer's ring whose requests can no longer be retracted
+  Atomic<std::uint64_t> returned;                       // entries written to the creator's release ring, ever
+  Atomic<std::uint64_t> claimed;  // cells of the peer's ring whose requests can no longer be retracted
   alignas(kLineBytes) Atomic<std::uint64_t> sleep;  // see sleep.h
   Atomic<std::uint32_t> cpu;  // where the creator ran when it last slept or woke, plus 1; 0: unknown
 };
@@ -63,8 +63,7 @@ struct ReleaseEntry {
 };
 static_assert(sizeof(ReleaseEntry) == 8);
 
-inline constexpr std::size_t control_segment_bytes(std::size_t ring_bytes,
-                                                   std::size_t release_slot_count) noexcept {
+inline constexpr std::size_t control_segment_bytes(std::size_t ring_bytes, std::size_t release_slot_count) noexcept {
   return kRingOffset + ring_bytes + release_slot_count * sizeof(ReleaseEntry);
 }
 
@@ -121,20 +120,19 @@ inline constexpr std::uint32_t kReturnedBit = 0x8000'0000;
 inline constexpr std::uint32_t kFileSegment = 0x7fff'ffff;
 
 inline constexpr std::size_t record_cells(std::size_t block_count, std::size_t inline_bytes) noexcept {
-  return (sizeof(RecordHeader) + block_count * sizeof(BlockDescriptor) + inline_bytes + kCellBytes - 1) /
-         kCellBytes;
+  return (sizeof(RecordHeader) + block_count * sizeof(BlockDescriptor) + inline_bytes + kCellBytes - 1) / kCellBytes;
 }
 static_assert(record_cells(0, 32) == 1, "a message of 32 bytes is one cache line");
 
 // Limits that hold for every link, whatever its options.
-inline constexpr std::size_t kBlockCountMax = 256;         // of one record
-inline constexpr std::size_t kInlineBytesMax = 2048;       // of one record
-inline constexpr std::size_t kFdCountMax = 16;             // of one record; SCM_MAX_FD is 253
-inline constexpr std::size_t kSegmentCountMax = 256;       // arenas per side, at once
-inline constexpr std::size_t kRingBytesMin = 16 * 1024;    // the largest record fits twice (ring.h)
+inline constexpr std::size_t kBlockCountMax = 256;       // of one record
+inline constexpr std::size_t kInlineBytesMax = 2048;     // of one record
+inline constexpr std::size_t kFdCountMax = 16;           // of one record; SCM_MAX_FD is 253
+inline constexpr std::size_t kSegmentCountMax = 256;     // arenas per side, at once
+inline constexpr std::size_t kRingBytesMin = 16 * 1024;  // the largest record fits twice (ring.h)
 inline constexpr std::size_t kRingBytesMax = 16 * 1024 * 1024;
 inline constexpr std::size_t kReleaseSlotCountMin = kBlockCountMax;
-inline constexpr std::size_t kReleaseSlotCountMax = 65'536;  // a token has 16 bits for the slot
+inline constexpr std::size_t kReleaseSlotCountMax = 65'536;   // a token has 16 bits for the slot
 inline constexpr std::uint32_t kSegmentIdEnd = kFileSegment;  // ids are below it
 inline constexpr std::size_t kArenaSegmentBytesMax = std::size_t{4} << 30;
 static_assert(2 * record_cells(kBlockCountMax, kInlineBytesMax) * kCellBytes <= kRingBytesMin);

@@ -51,8 +51,7 @@ Lane::Peer::Peer(ControlLines& own, PeerSegment&& peer, const SegmentHeader& own
       writer(own, lines_of(segment), own_header.ring_bytes),
       reader(own, lines_of(segment), segment.header().ring_bytes, options.inline_bytes_max),
       releases(own, own_header.ring_bytes, own_header.release_slot_count),
-      returned(lines_of(segment), segment.header().ring_bytes,
-               segment.header().release_slot_count),
+      returned(lines_of(segment), segment.header().ring_bytes, segment.header().release_slot_count),
       ringer(lines_of(segment)) {}
 
 Lane::Lane(const LaneOptions& options, Segment own, Owner* owner)
@@ -70,17 +69,16 @@ StatusOr<Ref<Lane>> Lane::create(const LaneOptions& options, Owner* owner) {
   header.kind = SegmentKind::kControl;
   header.ring_bytes = static_cast<std::uint32_t>(options.ring_bytes);
   header.release_slot_count = static_cast<std::uint32_t>(options.release_slot_count);
-  StatusOr<Segment> own = Segment::create(
-      header, control_segment_bytes(options.ring_bytes, options.release_slot_count));
+  StatusOr<Segment> own =
+      Segment::create(header, control_segment_bytes(options.ring_bytes, options.release_slot_count));
   if (!own.ok()) return own.status();
   start_at(*reinterpret_cast<ControlLines*>(own->data()), options.first_position);
   return Ref<Lane>(new Lane(options, std::move(own).value(), owner));
 }
 
 Status Lane::attach(const runtime::UniqueFd& peer_control) {
-  StatusOr<PeerSegment> peer = PeerSegment::adopt(
-      peer_control, SegmentKind::kControl,
-      control_segment_bytes(kRingBytesMax, kReleaseSlotCountMax) + 4096);
+  StatusOr<PeerSegment> peer = PeerSegment::adopt(peer_control, SegmentKind::kControl,
+                                                  control_segment_bytes(kRingBytesMax, kReleaseSlotCountMax) + 4096);
   if (!peer.ok()) return peer.status();
   const SegmentHeader& header = peer->header();
   if (!power_of_two_within(header.ring_bytes, kRingBytesMin, kRingBytesMax)) {

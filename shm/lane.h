@@ -114,8 +114,7 @@ class Lane final : public RefCounted {
  private:
   friend class Ref<Lane>;
   struct Peer {
-    Peer(ControlLines& own, PeerSegment&& peer, const SegmentHeader& own_header,
-         const LaneOptions& options) noexcept;
+    Peer(ControlLines& own, PeerSegment&& peer, const SegmentHeader& own_header, const LaneOptions& options) noexcept;
     PeerSegment segment;
     RingWriter writer;
     RingReader reader;

@@ -6,8 +6,7 @@ namespace wharf::shm {
 
 LentTable::LentTable(std::size_t slot_count, std::uint16_t first_generation)
     : slots_(slot_count), last_free_(static_cast<std::uint32_t>(slot_count - 1)) {
-  WHARF_CHECK(slot_count > 0 && slot_count <= (std::size_t{1} << kSlotBits),
-              "a token has 16 bits for its slot");
+  WHARF_CHECK(slot_count > 0 && slot_count <= (std::size_t{1} << kSlotBits), "a token has 16 bits for its slot");
   for (std::uint32_t i = 0; i < slot_count; ++i) slots_[i] = Slot{{}, i + 1, first_generation, false};
 }
 

@@ -47,9 +47,7 @@ class LentTable {
     std::uint16_t generation;
     bool lent;
   };
-  static std::uint32_t slot_of(std::uint32_t token) noexcept {
-    return token & ((1u << kSlotBits) - 1);
-  }
+  static std::uint32_t slot_of(std::uint32_t token) noexcept { return token & ((1u << kSlotBits) - 1); }
   std::uint32_t token_of(std::uint32_t index) const noexcept {
     return index | (std::uint32_t{slots_[index].generation} << kSlotBits);
   }

@@ -10,9 +10,7 @@
 namespace wharf::shm {
 namespace {
 
-Status refuse(const char* what) {
-  return absl::InvalidArgumentError(std::string("adopt arena segment: ") + what);
-}
+Status refuse(const char* what) { return absl::InvalidArgumentError(std::string("adopt arena segment: ") + what); }
 
 }  // namespace
 
@@ -52,8 +50,7 @@ bool PeerArena::view(const BlockDescriptor& descriptor, std::span<const std::byt
   Slot* slot = find(descriptor.segment);
   if (slot == nullptr || (*slot)->retired) return false;
   const PeerSegment& segment = (*slot)->segment;
-  const std::uint64_t offset =
-      kArenaDataOffset + std::uint64_t{descriptor.offset_units} * kBlockUnitBytes;
+  const std::uint64_t offset = kArenaDataOffset + std::uint64_t{descriptor.offset_units} * kBlockUnitBytes;
   if (offset > segment.size_bytes() || descriptor.bytes > segment.size_bytes() - offset) return false;
   ++(*slot)->view_count;
   bytes = {segment.data() + offset, descriptor.bytes};

@@ -49,8 +49,8 @@ class PeerArena {
   void unmap(Slot& slot) noexcept;
 
   const std::size_t bytes_max_;
-  std::vector<Slot> slots_;     // by id % kSegmentCountMax
-  std::uint32_t next_id_ = 0;   // the lowest that may be announced
+  std::vector<Slot> slots_;    // by id % kSegmentCountMax
+  std::uint32_t next_id_ = 0;  // the lowest that may be announced
   std::size_t segment_bytes_ = 0;
   std::size_t segment_count_ = 0;
 };

@@ -20,8 +20,7 @@ class ReleaseWriter {
  public:
   ReleaseWriter(ControlLines& own, std::size_t ring_bytes, std::size_t slot_count) noexcept
       : own_(own),
-        entries_(reinterpret_cast<ReleaseEntry*>(reinterpret_cast<std::byte*>(&own) + kRingOffset +
-                                                 ring_bytes)),
+        entries_(reinterpret_cast<ReleaseEntry*>(reinterpret_cast<std::byte*>(&own) + kRingOffset + ring_bytes)),
         mask_(slot_count - 1),
         returned_(own.returned.load(std::memory_order_relaxed)),
         published_(returned_) {}

@@ -15,7 +15,7 @@ RingWriter::Retraction RingWriter::retract(std::uint64_t position) noexcept {
   // Beyond what we know to be consumed, no cell has been used again.
   if (head_ - position > head_ - peer_consumed_) return Retraction::kConsumed;
   std::uint8_t& mark = reinterpret_cast<RecordHeader*>(record_at(position))->retracted;
-  AtomicRef<std::uint8_t>(mark).store(1, std::memory_order_seq_cst);           // K1
+  AtomicRef<std::uint8_t>(mark).store(1, std::memory_order_seq_cst);            // K1
   const std::uint64_t claimed = peer_.claimed.load(std::memory_order_seq_cst);  // K2 <- K3
   const bool is_claimed = static_cast<std::int64_t>(claimed - position) > 0;
   return is_claimed ? Retraction::kClaimed : Retraction::kRetracted;

@@ -61,9 +61,7 @@ class RingWriter {
   // Takes a request back, if that is still possible. K1 and K2 above.
   Retraction retract(std::uint64_t position) noexcept;
   // A record of ours; meaningful until retract() would say kConsumed.
-  std::byte* record_at(std::uint64_t position) const noexcept {
-    return ring_ + (position & cell_mask_) * kCellBytes;
-  }
+  std::byte* record_at(std::uint64_t position) const noexcept { return ring_ + (position & cell_mask_) * kCellBytes; }
 
   // Lets the peer see what was committed. True if there was something: then the peer may have to be woken.
   bool publish() noexcept;
@@ -78,9 +76,7 @@ class RingWriter {
   bool consumed(std::uint64_t position) const noexcept { return head_ - position > head_ - peer_consumed_; }
   // True if the peer has consumed something since reserve() last looked, or says the impossible. Ordered for the sleep
   // protocol (P1).
-  bool freed_before_sleep() const noexcept {
-    return peer_.consumed.load(std::memory_order_seq_cst) != peer_consumed_;
-  }
+  bool freed_before_sleep() const noexcept { return peer_.consumed.load(std::memory_order_seq_cst) != peer_consumed_; }
 
  private:
   ControlLines& own_;
@@ -211,7 +207,8 @@ inline Violation RingReader::check(const RecordHeader& header, std::size_t cells
 
 // Cells ahead, as many as the record has; never a line that the peer may still be writing.
 inline void RingReader::prefetch(std::uint64_t available) const noexcept {
-  for (std::uint64_t ahead = kPrefetchCells, i = 0; i < prefetch_count(record_cells_) && ahead < available; ++i, ++ahead) {
+  for (std::uint64_t ahead = kPrefetchCells, i = 0; i < prefetch_count(record_cells_) && ahead < available;
+       ++i, ++ahead) {
     __builtin_prefetch(ring_ + ((tail_ + ahead) & cell_mask_) * kCellBytes);
   }
 }

@@ -1,14 +1,15 @@
 #include "wharf/shm/segment.h"
 
-#include <cerrno>
-#include <cstring>
 #include <fcntl.h>
 #include <linux/magic.h>
-#include <new>
-#include <string>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
+
+#include <cerrno>
+#include <cstring>
+#include <new>
+#include <string>
 #include <utility>
 
 #include "wharf/runtime/base/sys.h"
@@ -20,17 +21,12 @@ namespace {
 constexpr std::size_t kPageBytes = 4096;
 constexpr int kSeals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_FUTURE_WRITE | F_SEAL_SEAL;
 
-Status refuse(const char* what) {
-  return absl::InvalidArgumentError(std::string("adopt segment: ") + what);
-}
+Status refuse(const char* what) { return absl::InvalidArgumentError(std::string("adopt segment: ") + what); }
 
-Status failed(int negative_errno, const char* operation) {
-  return runtime::errno_status(-negative_errno, operation);
-}
+Status failed(int negative_errno, const char* operation) { return runtime::errno_status(-negative_errno, operation); }
 
 // Maps the whole of `fd`. Errors: as mmap.
-StatusOr<Mapping> map(const runtime::UniqueFd& fd, std::size_t bytes, int protection,
-                      const char* operation) {
+StatusOr<Mapping> map(const runtime::UniqueFd& fd, std::size_t bytes, int protection, const char* operation) {
   int error = 0;
   void* data = sys::mmap(nullptr, bytes, protection, MAP_SHARED, fd.get(), 0, &error);
   if (data == nullptr) return failed(error, operation);
@@ -56,8 +52,8 @@ StatusOr<Segment> Segment::create(SegmentHeader header, std::size_t bytes, bool 
   bytes = (bytes + kPageBytes - 1) / kPageBytes * kPageBytes;
   const int created = sys::memfd_create("wharf", MFD_CLOEXEC | MFD_ALLOW_SEALING);
   if (created == -EPERM || created == -EACCES || created == -ENOSYS) {
-    return runtime::make_status(StatusCode::kUnavailable, "create segment: memfd_create is refused here: " +
-                                                              runtime::errno_text(-created));
+    return runtime::make_status(StatusCode::kUnavailable,
+                                "create segment: memfd_create is refused here: " + runtime::errno_text(-created));
   }
   if (created < 0) return failed(created, "create segment: memfd_create");
   runtime::UniqueFd fd(created);
@@ -77,8 +73,7 @@ StatusOr<Segment> Segment::create(SegmentHeader header, std::size_t bytes, bool 
   return Segment(std::move(fd), std::move(mapping).value());
 }
 
-StatusOr<PeerSegment> PeerSegment::adopt(const runtime::UniqueFd& fd, SegmentKind kind,
-                                         std::size_t segment_bytes_max) {
+StatusOr<PeerSegment> PeerSegment::adopt(const runtime::UniqueFd& fd, SegmentKind kind, std::size_t segment_bytes_max) {
   // Only memory answers with seals; everything else says EINVAL. It is asked first, because fstat of a file on FUSE asks
   // whoever serves it, who may take for ever.
   const int seals = sys::fcntl(fd.get(), F_GET_SEALS, 0);

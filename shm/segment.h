@@ -53,8 +53,7 @@ class Segment {
   void restore_fd(runtime::UniqueFd fd) noexcept { fd_.reset(std::move(fd)); }
 
  private:
-  Segment(runtime::UniqueFd fd, Mapping mapping) noexcept
-      : fd_(std::move(fd)), mapping_(std::move(mapping)) {}
+  Segment(runtime::UniqueFd fd, Mapping mapping) noexcept : fd_(std::move(fd)), mapping_(std::move(mapping)) {}
   runtime::PrivateFd fd_;
   Mapping mapping_;
 };
@@ -67,8 +66,7 @@ class PeerSegment {
   //
   // Errors: InvalidArgument    names the field or seal that is wrong
   //         ResourceExhausted  no map left
-  static StatusOr<PeerSegment> adopt(const runtime::UniqueFd& fd, SegmentKind kind,
-                                     std::size_t segment_bytes_max);
+  static StatusOr<PeerSegment> adopt(const runtime::UniqueFd& fd, SegmentKind kind, std::size_t segment_bytes_max);
 
   const std::byte* data() const noexcept { return mapping_.data(); }
   std::size_t size_bytes() const noexcept { return mapping_.size_bytes(); }
@@ -76,8 +74,7 @@ class PeerSegment {
   const SegmentHeader& header() const noexcept { return header_; }
 
  private:
-  PeerSegment(Mapping mapping, const SegmentHeader& header) noexcept
-      : mapping_(std::move(mapping)), header_(header) {}
+  PeerSegment(Mapping mapping, const SegmentHeader& header) noexcept : mapping_(std::move(mapping)), header_(header) {}
   Mapping mapping_;
   SegmentHeader header_;
 };

@@ -50,7 +50,7 @@ struct FrameLists {
   }
 
   using Firsts = std::array<FreeFrame*, kFrameListBytesMax / kFrameListBytes>;
-  Firsts first = none();  // of each class
+  Firsts first = none();        // of each class
   std::uint32_t count_max = 0;  // of each class; 0 before the thread's first frame comes back, and when it ends
   bool closed = false;          // the thread is ending: what comes back late is freed at once
   std::uint64_t allocated = 0;

@@ -87,7 +87,8 @@ class Wait : private StopCallback {
   }
   // The same, and notes for dumps that `awaiter`, which this is the base of, waits at `site`.
   template <class Promise, class Awaiter>
-  bool suspend(std::coroutine_handle<Promise> handle, WaitList& list, const Site& site, const Awaiter& awaiter) noexcept {
+  bool suspend(std::coroutine_handle<Promise> handle, WaitList& list, const Site& site,
+               const Awaiter& awaiter) noexcept {
     if (!suspend(handle, list)) return false;
     frame_->note_wait(site, awaiter);
     return true;

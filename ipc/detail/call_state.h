@@ -44,11 +44,11 @@ class CallState final : public shm::RefCounted, public Caller, private runtime::
   PartReader replies_;
   PartWriter parts_;
   const std::int64_t deadline_ns_;  // 0: none
-  bool parts_due_;          // further parts of the request
-  bool cancelled_ = false;  // the outcome is settled, or the peer knows
+  bool parts_due_;                  // further parts of the request
+  bool cancelled_ = false;          // the outcome is settled, or the peer knows
   bool retracted_ = false;
-  bool answered_ = false;   // the last reply has arrived
-  Status why_;              // not OK: there will be no further reply
+  bool answered_ = false;  // the last reply has arrived
+  Status why_;             // not OK: there will be no further reply
   coro::Event change_;
 };
 

@@ -44,9 +44,7 @@ SendAwaiter Exchange::send(const shm::Ref<Link>& link) {
   return {link, {.message = message_.to_message()}, deadline_ns_};
 }
 
-CallAwaiter Exchange::call(const shm::Ref<Link>& link) {
-  return {link, message_.to_message(), deadline_ns_};
-}
+CallAwaiter Exchange::call(const shm::Ref<Link>& link) { return {link, message_.to_message(), deadline_ns_}; }
 
 coro::Task<void> Exchange::carry_out() {
   shm::Ref<Link> link = mailbox_->link();

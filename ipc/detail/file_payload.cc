@@ -1,12 +1,13 @@
 #include "wharf/ipc/detail/file_payload.h"
 
-#include <cerrno>
 #include <fcntl.h>
 #include <linux/magic.h>
-#include <string>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
+
+#include <cerrno>
+#include <string>
 
 #include "wharf/runtime/base/sys.h"
 
@@ -16,9 +17,7 @@ namespace {
 
 constexpr int kSeals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL;
 
-Status failed(int negative_errno, const char* operation) {
-  return runtime::errno_status(-negative_errno, operation);
-}
+Status failed(int negative_errno, const char* operation) { return runtime::errno_status(-negative_errno, operation); }
 
 Status refuse(const char* what) {
   return absl::InvalidArgumentError(std::string("the peer broke the link's format: file: ") + what);
@@ -32,8 +31,8 @@ StatusOr<runtime::UniqueFd> FilePayload::create() {
   if (created != -EPERM && created != -EACCES && created != -ENOSYS) {
     return failed(created, "payload file: memfd_create");
   }
-  return runtime::make_status(StatusCode::kUnavailable, "payload file: memfd_create is refused here: " +
-                                                            runtime::errno_text(-created));
+  return runtime::make_status(StatusCode::kUnavailable,
+                              "payload file: memfd_create is refused here: " + runtime::errno_text(-created));
 }
 
 FilePayload FilePayload::seal(runtime::UniqueFd fd, std::size_t bytes) noexcept {

@@ -1,13 +1,14 @@
 #include "wharf/ipc/detail/handshake.h"
 
-#include <algorithm>
-#include <cstring>
 #include <fcntl.h>
 #include <poll.h>
-#include <span>
-#include <string>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
+
+#include <algorithm>
+#include <cstring>
+#include <span>
+#include <string>
 #include <utility>
 
 #include "wharf/ipc/detail/packet.h"
@@ -20,9 +21,7 @@ namespace wharf::ipc::detail {
 namespace sys = runtime::sys;
 namespace {
 
-Status peer_is_wrong(const std::string& what) {
-  return absl::FailedPreconditionError("handshake: " + what);
-}
+Status peer_is_wrong(const std::string& what) { return absl::FailedPreconditionError("handshake: " + what); }
 
 Status peer_closed() {
   return absl::UnavailableError(
@@ -40,8 +39,7 @@ void size_buffers(int fd, std::size_t packet_bytes_max) {
 }
 
 template <class T>
-Status send_control(PacketSocket& socket, PacketKind kind, T payload,
-                    std::span<const int> fds) {
+Status send_control(PacketSocket& socket, PacketKind kind, T payload, std::span<const int> fds) {
   PacketHeader header{};
   header.kind = kind;
   iovec part{&payload, sizeof(payload)};
@@ -56,8 +54,7 @@ Status send_control(PacketSocket& socket, PacketKind kind, T payload,
 
 // Waits for the next packet and copies its payload. A first packet that makes no sense comes from no wharf program.
 template <class T>
-coro::Task<Status> receive_control(PacketSocket& socket, PacketKind kind, std::int64_t deadline_ns,
-                                   T* payload) {
+coro::Task<Status> receive_control(PacketSocket& socket, PacketKind kind, std::int64_t deadline_ns, T* payload) {
   while (true) {
     const PacketSocket::Got got = socket.receive();
     if (got == PacketSocket::Got::kPacket) break;
@@ -127,13 +124,12 @@ Status check_doorbell(int fd) {
 
 }  // namespace
 
-coro::Task<StatusOr<Handshaken>> shake_hands(PortEnd end, PortOptions options,
-                                             shm::Lane::Owner* owner) {
+coro::Task<StatusOr<Handshaken>> shake_hands(PortEnd end, PortOptions options, shm::Lane::Owner* owner) {
   if (Status status = check_options(options); !status.ok()) co_return status;
   if (Status status = end.check(); !status.ok()) co_return status;
   size_buffers(end.fd(), options.packet_bytes_max);
-  const std::int64_t deadline_ns = runtime::deadline_after(runtime::Reactor::current().now_ns(),
-                                                           options.handshake_timeout_ms * 1'000'000);
+  const std::int64_t deadline_ns =
+      runtime::deadline_after(runtime::Reactor::current().now_ns(), options.handshake_timeout_ms * 1'000'000);
   Handshaken done{.socket = PacketSocket(end.take_socket(), options.packet_bytes_max, fd_rules(options),
                                          options.lane.first_position)};
 

@@ -35,7 +35,6 @@ struct Handshaken {
 //         DeadlineExceeded     no answer within options.handshake_timeout_ms
 //         Unavailable          the peer closed the socket
 //         Cancelled            the task was stopped
-coro::Task<StatusOr<Handshaken>> shake_hands(PortEnd end, PortOptions options,
-                                             shm::Lane::Owner* owner);
+coro::Task<StatusOr<Handshaken>> shake_hands(PortEnd end, PortOptions options, shm::Lane::Owner* owner);
 
 }  // namespace wharf::ipc::detail

@@ -1,7 +1,5 @@
 // The payload of a LaneTransport's messages: how its parts become what a record can name, and what a record names
 // becomes parts.
-#include "wharf/ipc/detail/lane_transport.h"
-
 #include <algorithm>
 #include <array>
 #include <cstring>
@@ -9,6 +7,7 @@
 #include <utility>
 
 #include "wharf/ipc/detail/file_payload.h"
+#include "wharf/ipc/detail/lane_transport.h"
 #include "wharf/ipc/detail/route.h"
 #include "wharf/ipc/detail/settling.h"
 
@@ -146,8 +145,8 @@ bool LaneTransport::take_payload(const shm::RecordView& record, Message& message
   if (file_count > message.fds_.size()) return violation("descriptor: more files than descriptors came"), false;
   Fds files = message.fds_.split_off(message.fds_.size() - file_count);
   for (std::size_t i = 0; i < count; ++i) {
-    const bool taken = is_file(descriptors[i]) ? take_file(descriptors[i], files, message)
-                                               : take_block(descriptors[i], message);
+    const bool taken =
+        is_file(descriptors[i]) ? take_file(descriptors[i], files, message) : take_block(descriptors[i], message);
     if (!taken) return false;
   }
   return true;

@@ -24,8 +24,7 @@ LaneTransport::LaneTransport(shm::Ref<shm::Lane> lane, PacketSocket& socket, con
       rules_(rules_of(trust)),
       lane_(std::move(lane)),
       socket_(socket),
-      limits_{std::min(limits.inline_bytes_max, shm::kInlineBytesMax), limits.message_bytes_max,
-              limits.turn_bytes_max},
+      limits_{std::min(limits.inline_bytes_max, shm::kInlineBytesMax), limits.message_bytes_max, limits.turn_bytes_max},
       inline_bytes_max_(std::min(limits_.inline_bytes_max, limits_.message_bytes_max)) {}
 
 Transport::Sent LaneTransport::send_fds(std::span<const int> fds) {
@@ -54,7 +53,8 @@ Transport::Sent LaneTransport::reserve(std::size_t cells, std::byte*& at) {
 Transport::Sent LaneTransport::send_at_once(Message& message, std::uint8_t flags, std::uint64_t stream,
                                             std::uint64_t& position) {
   const std::size_t fd_count = message.fds_.size();
-  if (fd_count > shm::kFdCountMax || message.part_count() > 1 || !lane_->arena().retired().empty()) return Sent::kNoTurn;
+  if (fd_count > shm::kFdCountMax || message.part_count() > 1 || !lane_->arena().retired().empty())
+    return Sent::kNoTurn;
   Piece* const piece = message.pieces_.empty() ? nullptr : message.pieces_.data();
   const bool block = piece != nullptr && piece->kind() == Piece::Kind::kOwnBlock;
   std::span<const std::byte> plain;
@@ -117,7 +117,8 @@ Transport::Sent LaneTransport::try_send(Outgoing& outgoing) {
   std::size_t file_bytes = 0;
   const BorrowedFds fds = fds_of(message, file_bytes);
   if (fds.size() > shm::kFdCountMax) {
-    return refuse(outgoing, absl::InvalidArgumentError("send: a message carries at most 16 descriptors, files included"));
+    return refuse(outgoing,
+                  absl::InvalidArgumentError("send: a message carries at most 16 descriptors, files included"));
   }
   const std::size_t head_count = message.head_count();
   const std::size_t block_count = message.part_count() - plan.inline_part_count;
@@ -261,7 +262,8 @@ Transport::Got LaneTransport::take_message(const shm::RecordView& record, Messag
   if (header.fd_count != 0 && !take_fds(header, message.fds_)) return Got::kBroken;
   message.head_ = SmallBytes({record.inline_bytes, header.inline_bytes});
   if (header.block_count != 0 && !take_payload(record, message)) return Got::kBroken;
-  if (rules_.refuses_overlap && header.block_count > 1 && overlap(std::span(message.pieces_.begin(), message.pieces_.end()))) {
+  if (rules_.refuses_overlap && header.block_count > 1 &&
+      overlap(std::span(message.pieces_.begin(), message.pieces_.end()))) {
     return violation("descriptor: overlaps another of its message");
   }
   const std::size_t bytes = message.size_bytes();
@@ -306,9 +308,8 @@ Transport::Got LaneTransport::try_receive(Message& message) {
   Got got = Got::kEmpty;
   switch (record.header.kind) {
     case shm::RecordKind::kMessage:
-      got = first_of_request(record.header) && lane_->reader().claim_retracted()
-                ? take_retracted(record, message)
-                : take_message(record, message);
+      got = first_of_request(record.header) && lane_->reader().claim_retracted() ? take_retracted(record, message)
+                                                                                 : take_message(record, message);
       break;
     case shm::RecordKind::kCredit:
     case shm::RecordKind::kCancel: got = take_note(record.header, message); break;

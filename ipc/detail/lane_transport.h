@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "absl/container/inlined_vector.h"
+
 #include "wharf/ipc/detail/packet_socket.h"
 #include "wharf/ipc/detail/transport.h"
 #include "wharf/ipc/trust.h"

@@ -65,17 +65,13 @@ bool Link::try_borrow(Borrowing& wanted) {
   shm::OwnBlock block;
   const bool has_turn = has_memory_turn(wanted.memory_turn);
   switch (has_turn ? lane_->arena().allocate(wanted.bytes, block) : shm::Allocation::kFull) {
-    case shm::Allocation::kOk:
-      wanted.loan.emplace(lane_, block, wanted.bytes);
-      return true;
+    case shm::Allocation::kOk: wanted.loan.emplace(lane_, block, wanted.bytes); return true;
     case shm::Allocation::kTooLarge:
-      wanted.result = absl::ResourceExhaustedError(
-          "loan: " + std::to_string(wanted.bytes) + " bytes in one piece do not fit the arena: raise "
-          "arena_bytes_max, or lend smaller pieces");
+      wanted.result = absl::ResourceExhaustedError("loan: " + std::to_string(wanted.bytes) +
+                                                   " bytes in one piece do not fit the arena: raise "
+                                                   "arena_bytes_max, or lend smaller pieces");
       return true;
-    case shm::Allocation::kRefused:
-      wanted.result = lane_->arena().growth_error();
-      return true;
+    case shm::Allocation::kRefused: wanted.result = lane_->arena().growth_error(); return true;
     case shm::Allocation::kFull: break;
   }
   if (wanted.memory_turn == 0) {
@@ -197,8 +193,7 @@ bool Link::only_receives() const noexcept {
 bool Link::glance() const noexcept {
   if (!lane_) return false;  // the socket's watch tells
   if (lane_->reader().readable()) return true;
-  return (wants_to_send() || !borrowers_.empty()) &&
-         (lane_->writer().freed_before_sleep() || lane_->collectable());
+  return (wants_to_send() || !borrowers_.empty()) && (lane_->writer().freed_before_sleep() || lane_->collectable());
 }
 
 bool Link::wants_to_send() const noexcept {
@@ -315,13 +310,10 @@ void Link::on_lane_change() noexcept {
 // ---- The end: its steps E1, E2 and T1..T5 are those of docs/models.md ----
 
 Status Link::false_return() {
-  return absl::InvalidArgumentError(
-      "the peer broke the link's format: it returned a block that it does not hold");
+  return absl::InvalidArgumentError("the peer broke the link's format: it returned a block that it does not hold");
 }
 
-Status Link::no_reply_can_come() {
-  return absl::UnavailableError("call: the peer has closed its sending");
-}
+Status Link::no_reply_can_come() { return absl::UnavailableError("call: the peer has closed its sending"); }
 
 void Link::resume_with(coro::detail::WaitList& senders, const Status& result) {
   while (coro::detail::Wait* wait = senders.first()) {

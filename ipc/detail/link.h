@@ -66,7 +66,7 @@ struct Note {
   std::uint8_t flags = 0;
   std::uint32_t type = 0;  // of an answer: its status code; of a credit: how many parts
   std::uint64_t stream = 0;
-  const char* text = "";   // of an answer
+  const char* text = "";  // of an answer
 };
 
 // A task that waits for a message.
@@ -250,31 +250,31 @@ class Link final : public shm::RefCounted, private runtime::Poller, private shm:
   std::unique_ptr<ArenaTimer> arena_timer_;  // null: the arena keeps what it has
   std::unique_ptr<StallTimer> stall_timer_;  // set while messages have arrived in part
 
-  coro::detail::WaitList senders_;   // of messages that are not large: they are sent in order
-  coro::detail::WaitList large_;     // of large messages that have not begun, in order
-  coro::detail::WaitList begun_;     // of those that have: they share in turn
-  coro::detail::WaitList callers_;   // whose request has been sent
+  coro::detail::WaitList senders_;  // of messages that are not large: they are sent in order
+  coro::detail::WaitList large_;    // of large messages that have not begun, in order
+  coro::detail::WaitList begun_;    // of those that have: they share in turn
+  coro::detail::WaitList callers_;  // whose request has been sent
   coro::detail::WaitList receivers_;
   coro::detail::WaitList borrowers_;
   CallTable<Caller> calls_;
   std::shared_ptr<Mailbox> mailbox_;  // null: there is no handle
-  Queue<Message> parked_;  // arrived before anybody asked, ahead of replies
-  Queue<Note> notes_;      // that have found no room yet
-  std::size_t open_requests_ = 0;  // received and not answered: notes_ has room for an answer to each
+  Queue<Message> parked_;             // arrived before anybody asked, ahead of replies
+  Queue<Note> notes_;                 // that have found no room yet
+  std::size_t open_requests_ = 0;     // received and not answered: notes_ has room for an answer to each
   std::unordered_map<std::uint64_t, shm::Ref<Serving>> servings_;  // by the peer's stream
 
   std::uint32_t turn_messages_left_;
-  std::uint64_t send_wants_ = 0;  // shm::Want: what the first sender, and notes, found too little of
-  std::uint64_t memory_turns_ = 0;  // given out
-  std::uint64_t owed_ring_ = 0;  // published, and not rung for yet
-  bool published_early_ = false;  // in this turn
+  std::uint64_t send_wants_ = 0;       // shm::Want: what the first sender, and notes, found too little of
+  std::uint64_t memory_turns_ = 0;     // given out
+  std::uint64_t owed_ring_ = 0;        // published, and not rung for yet
+  bool published_early_ = false;       // in this turn
   std::size_t unpublished_bytes_ = 0;  // of payload that was sent
   std::size_t message_bytes_max_ = 0;
   std::size_t plain_bytes_max_ = 0;  // of a message that is one record
   std::uint32_t peer_stream_window_ = 1;
   bool socket_readable_ = false;
   bool socket_writable_ = false;
-  bool peer_gone_ = false;     // the socket has ended; what was published is still to be read
+  bool peer_gone_ = false;  // the socket has ended; what was published is still to be read
   bool arena_idle_due_ = false;
   bool fin_sent_ = false;
   bool fin_received_ = false;

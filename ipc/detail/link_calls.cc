@@ -1,7 +1,7 @@
 // The calls of a Link: requests, replies, parts of both, and what the link says about them by itself.
-#include "wharf/ipc/detail/link.h"
-
 #include <utility>
+
+#include "wharf/ipc/detail/link.h"
 
 namespace wharf::ipc::detail {
 
@@ -59,7 +59,8 @@ bool Link::accept_request(Message& message) {
       return false;
     }
     if (servings_.contains(stream)) {
-      end(absl::InvalidArgumentError("the peer broke the link's format: record.stream: a request is open on it already"));
+      end(absl::InvalidArgumentError(
+          "the peer broke the link's format: record.stream: a request is open on it already"));
       return false;
     }
     serving(stream)->parts_ended = false;
@@ -76,7 +77,8 @@ void Link::accept_part(Message part) {
   Serving& serving = *found->second;
   if (!part.has_more()) serving.parts_ended = true;
   if (!serving.parts.push(std::move(part), true)) {
-    end(absl::InvalidArgumentError("the peer broke the link's format: a request has more parts than it had credit for"));
+    end(absl::InvalidArgumentError(
+        "the peer broke the link's format: a request has more parts than it had credit for"));
     return;
   }
   serving.changed();
@@ -90,7 +92,8 @@ void Link::accept_note(Transport::Got got, const Message& note) {
   }
   const auto found = servings_.find(note.stream_);
   if (own_stream || found == servings_.end()) return;
-  if (got == Transport::Got::kCancel) return found->second->fail(absl::CancelledError("request: its caller has given up"));
+  if (got == Transport::Got::kCancel)
+    return found->second->fail(absl::CancelledError("request: its caller has given up"));
   found->second->replies.add(note.type_);
   found->second->changed();
 }

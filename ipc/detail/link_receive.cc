@@ -1,11 +1,10 @@
 // The receiving half of a Link: what the peer sent, to whoever waits for it.
-#include "wharf/ipc/detail/link.h"
-
 #include <sys/socket.h>
 
 #include <algorithm>
 #include <utility>
 
+#include "wharf/ipc/detail/link.h"
 #include "wharf/ipc/detail/link_watches.h"
 #include "wharf/runtime/base/sys.h"
 

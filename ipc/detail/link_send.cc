@@ -1,10 +1,9 @@
 // The sending half of a Link: messages and answers on their way to the peer.
-#include "wharf/ipc/detail/link.h"
-
 #include <memory>
 #include <string>
 #include <utility>
 
+#include "wharf/ipc/detail/link.h"
 #include "wharf/ipc/detail/link_watches.h"
 
 namespace wharf::ipc::detail {
@@ -112,9 +111,7 @@ Link::Step Link::send_now(Sender& sender) {
       if (sender.outgoing.begun) sender.hold();
       return Step::kProgress;
     case Sent::kNoTurn: return Step::kWaits;
-    case Sent::kRefused:
-      sender.result = std::move(sender.outgoing.refusal);
-      return Step::kDone;
+    case Sent::kRefused: sender.result = std::move(sender.outgoing.refusal); return Step::kDone;
     case Sent::kBroken:
       broken();
       sender.result = status_;

@@ -86,7 +86,7 @@ Status ListeningSocket::bind(mode_t mode) {
   if (result < 0) return runtime::errno_status(-result, operation_on(name_), bind_remedy(-result));
   if (name_.is_abstract()) return absl::OkStatus();
   Status claimed = claim_path(mode);
-  const bool lost = absl::IsAlreadyExists(claimed);  // the path, to somebody else
+  const bool lost = absl::IsAlreadyExists(claimed);                             // the path, to somebody else
   if (!claimed.ok() && !path_.has_value() && !lost) sys::unlink(name_.path());  // close() would not know it
   return claimed;
 }

@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "absl/container/inlined_vector.h"
+
 #include "wharf/ipc/detail/small_bytes.h"
 #include "wharf/ipc/message.h"
 #include "wharf/runtime/base/unique_fd.h"

@@ -16,8 +16,7 @@ class Obligation {
  public:
   Obligation() noexcept = default;
   Obligation(shm::Ref<Link> link, std::uint64_t stream) noexcept;
-  Obligation(Obligation&& other) noexcept
-      : link_(std::exchange(other.link_, nullptr)), stream_(other.stream_) {}
+  Obligation(Obligation&& other) noexcept : link_(std::exchange(other.link_, nullptr)), stream_(other.stream_) {}
   Obligation& operator=(Obligation&& other) noexcept {
     std::swap(link_, other.link_);
     std::swap(stream_, other.stream_);

@@ -9,6 +9,7 @@
 #include <span>
 
 #include "absl/container/inlined_vector.h"
+
 #include "wharf/ipc/piece.h"
 
 namespace wharf::ipc::detail {

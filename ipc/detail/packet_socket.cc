@@ -1,10 +1,11 @@
 #include "wharf/ipc/detail/packet_socket.h"
 
+#include <sys/socket.h>
+
 #include <array>
 #include <cerrno>
 #include <cstring>
 #include <string>
-#include <sys/socket.h>
 #include <utility>
 
 #include "wharf/runtime/base/check.h"
@@ -41,8 +42,7 @@ PacketSocket::~PacketSocket() {
   if (rules_.close_elsewhere) runtime::close_elsewhere(socket_.release());
 }
 
-PacketSocket::Sent PacketSocket::send(PacketHeader header, std::span<const iovec> payload,
-                                      std::span<const int> fds) {
+PacketSocket::Sent PacketSocket::send(PacketHeader header, std::span<const iovec> payload, std::span<const int> fds) {
   std::array<iovec, 1 + kPayloadPartsMax> parts;
   parts[0] = {&header, sizeof(header)};
   std::size_t part_count = 1;
@@ -72,7 +72,8 @@ PacketSocket::Sent PacketSocket::send(PacketHeader header, std::span<const iovec
   }
   const ssize_t result = sys::sendmsg(socket_.get(), &message, MSG_DONTWAIT | MSG_NOSIGNAL);
   if (result >= 0) {
-    WHARF_CHECK_EQ(static_cast<std::size_t>(result), sizeof(header) + header.fragment_bytes);  // SEQPACKET: all or nothing
+    WHARF_CHECK_EQ(static_cast<std::size_t>(result),
+                   sizeof(header) + header.fragment_bytes);  // SEQPACKET: all or nothing
     ++sent_count_;
     return Sent::kSent;
   }
@@ -106,8 +107,7 @@ std::ptrdiff_t PacketSocket::receive_raw(int flags, bool& truncated) {
   message.msg_iovlen = 1;
   message.msg_control = control.data();
   message.msg_controllen = control.size();
-  const ssize_t result =
-      sys::recvmsg(socket_.get(), &message, flags | MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+  const ssize_t result = sys::recvmsg(socket_.get(), &message, flags | MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
   if (result < 0) return result;
   if (message.msg_controllen != 0) own_fds_of(message);
   truncated = (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0;

@@ -6,12 +6,13 @@
 // Threads: the port's reactor.
 #pragma once
 
+#include <sys/socket.h>
+#include <sys/uio.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <span>
-#include <sys/socket.h>
-#include <sys/uio.h>
 
 #include "wharf/ipc/detail/fd_list.h"
 #include "wharf/ipc/detail/packet.h"

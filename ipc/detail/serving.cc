@@ -7,8 +7,7 @@
 
 namespace wharf::ipc::detail {
 
-coro::Task<StatusOr<Message>> Serving::next_part(shm::Ref<Link> link, shm::Ref<Serving> serving,
-                                                 std::uint64_t stream) {
+coro::Task<StatusOr<Message>> Serving::next_part(shm::Ref<Link> link, shm::Ref<Serving> serving, std::uint64_t stream) {
   if (!serving) {
     co_return absl::FailedPreconditionError(
         "next_part: this is no request with further parts, or it is answered already");

@@ -18,8 +18,7 @@ class Link;
 class Serving final : public shm::RefCounted {
  public:
   // Units: parts, as in part_stream.h.
-  Serving(std::uint32_t read_window, std::uint32_t write_window) noexcept
-      : parts(read_window), replies(write_window) {}
+  Serving(std::uint32_t read_window, std::uint32_t write_window) noexcept : parts(read_window), replies(write_window) {}
 
   // What Message::next_part() and Message::reply_part() do; without a Serving they fail.
   static coro::Task<StatusOr<Message>> next_part(shm::Ref<Link> link, shm::Ref<Serving> serving, std::uint64_t stream);
@@ -36,10 +35,10 @@ class Serving final : public shm::RefCounted {
     changed();
   }
 
-  PartReader parts;        // of the request, after the first
+  PartReader parts;  // of the request, after the first
   PartWriter replies;
   bool parts_ended = true;  // the last part of the request has arrived
-  Status why;              // not OK: the caller has given up, or the link has ended
+  Status why;               // not OK: the caller has given up, or the link has ended
   coro::Event change;
 };
 

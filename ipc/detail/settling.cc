@@ -63,7 +63,8 @@ Settling::Step Settling::begin(const Message& message, std::size_t first_part, c
     } else if (got == shm::Allocation::kTooLarge) {
       step = Step::kFailed;
       why = absl::ResourceExhaustedError(
-          "send: the arena has no room for the payload, and no descriptor is to spare for a file: raise arena_bytes_max");
+          "send: the arena has no room for the payload, and no descriptor is to spare for a file: raise "
+          "arena_bytes_max");
     }
     if (step == Step::kDone) continue;
     give_up(0);

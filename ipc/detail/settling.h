@@ -9,6 +9,7 @@
 #include <cstddef>
 
 #include "absl/container/inlined_vector.h"
+
 #include "wharf/ipc/counters.h"
 #include "wharf/ipc/detail/route.h"
 #include "wharf/ipc/message.h"
@@ -38,8 +39,8 @@ class Settling {
  private:
   struct Target {
     std::size_t bytes;
-    std::byte* data;          // null: the file
-    runtime::UniqueFd file;   // until it is full
+    std::byte* data;         // null: the file
+    runtime::UniqueFd file;  // until it is full
     Piece piece;
   };
   shm::Allocation add_blocks(std::size_t bytes);

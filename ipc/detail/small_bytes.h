@@ -39,9 +39,7 @@ class SmallBytes {
   }
   ~SmallBytes() { free(); }
 
-  std::span<const std::byte> bytes() const noexcept {
-    return {data_ != nullptr ? data_ : in_place_.data(), bytes_};
-  }
+  std::span<const std::byte> bytes() const noexcept { return {data_ != nullptr ? data_ : in_place_.data(), bytes_}; }
   std::span<std::byte> writable() noexcept { return {data(), bytes_}; }
 
  private:
@@ -63,7 +61,7 @@ class SmallBytes {
   }
 
   std::size_t bytes_ = 0;
-  std::byte* data_ = nullptr;  // null: in place
+  std::byte* data_ = nullptr;                      // null: in place
   std::array<std::byte, kInPlaceBytes> in_place_;  // the first bytes_ are set
 };
 

@@ -88,7 +88,8 @@ Transport::Sent SocketTransport::try_send(Outgoing& outgoing) {
     return refuse(outgoing, absl::InvalidArgumentError("send: a message carries at most 16 descriptors"));
   }
   if (!outgoing.begun && !message.readable()) {
-    return refuse(outgoing, absl::ResourceExhaustedError("send: a file in the payload cannot be mapped: too many maps?"));
+    return refuse(outgoing,
+                  absl::ResourceExhaustedError("send: a file in the payload cannot be mapped: too many maps?"));
   }
   const std::size_t message_bytes = message.size_bytes();
   const bool large = takes_turns(outgoing);
@@ -196,8 +197,8 @@ Transport::Got SocketTransport::take_more(Message& message) {
 
 bool SocketTransport::check_progress(bool all_read) noexcept {
   if (!assemblies_.tick(all_read, kStallTicks)) return true;
-  status_ = absl::DeadlineExceededError(
-      "the peer has begun a message and sent nothing more of it for assembly_timeout_ms");
+  status_ =
+      absl::DeadlineExceededError("the peer has begun a message and sent nothing more of it for assembly_timeout_ms");
   return false;
 }
 

@@ -22,18 +22,18 @@ struct Outgoing {
   shm::RecordKind kind = shm::RecordKind::kMessage;  // or kFin, without a message
   std::uint8_t flags = 0;                            // shm::RecordFlag
   std::uint64_t stream = 0;
-  bool begun = false;           // a fragment is out: the rest must follow
-  std::uint32_t assembly = 0;   // its fragments' number
-  std::size_t sent_bytes = 0;   // of the payload, in fragments; where the next begins:
+  bool begun = false;          // a fragment is out: the rest must follow
+  std::uint32_t assembly = 0;  // its fragments' number
+  std::size_t sent_bytes = 0;  // of the payload, in fragments; where the next begins:
   std::size_t sent_part = 0;
   std::size_t sent_part_bytes = 0;
-  std::size_t share_end_bytes = 0;  // of this turn's share, which may take several tries
-  std::uint64_t position = 0;   // once it is sent: for retract()
-  bool admitted = false;        // by a handle, which has its own bound: waiting_count_max is none for it
-  bool memory_is_others = false;  // somebody waits for the arena who came before
+  std::size_t share_end_bytes = 0;     // of this turn's share, which may take several tries
+  std::uint64_t position = 0;          // once it is sent: for retract()
+  bool admitted = false;               // by a handle, which has its own bound: waiting_count_max is none for it
+  bool memory_is_others = false;       // somebody waits for the arena who came before
   std::unique_ptr<Settling> settling;  // of a large payload that is being copied
-  Status refusal;              // why try_send() said kRefused
-  Obligation obligation;       // of a reply: owed until it is sent
+  Status refusal;                      // why try_send() said kRefused
+  Obligation obligation;               // of a reply: owed until it is sent
 };
 
 class Transport {

@@ -64,8 +64,8 @@ struct Shared {
 };
 
 Shared share(unsigned side_count, const Load& load) {
-  void* memory = ::mmap(nullptr, (side_count + 1) * sizeof(Side), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
-                        -1, 0);
+  void* memory =
+      ::mmap(nullptr, (side_count + 1) * sizeof(Side), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   if (memory == MAP_FAILED) fail("mmap");
   static_assert(sizeof(Side::Run) <= sizeof(Side));
   auto* run = ::new (memory) Side::Run;
@@ -106,8 +106,8 @@ nlohmann::json report(const Entry& entry, const Load& load, const Shared& shared
   }
   const double all = static_cast<double>(received) / entry.messages_per_operation;
   // What the client counts of an operation is both messages of a round trip, and one otherwise.
-  const double operations = static_cast<double>(client.sent() + client.received() - client.measured_from()) /
-                            entry.messages_per_operation;
+  const double operations =
+      static_cast<double>(client.sent() + client.received() - client.measured_from()) / entry.messages_per_operation;
   const double nanoseconds = static_cast<double>(finished_ns - client.started_ns());
   nlohmann::json result{{"contender", entry.contender},
                         {"case", entry.what},
@@ -148,8 +148,8 @@ int run(const Entry& entry, const Load& load) {
   std::vector<pid_t> children;
   for (unsigned i = 0; i < servers; ++i) {
     const bool asks = entry.pair_each && i % 2 == 1;  // it is the client of its pair
-    children.push_back(start_server(*duel, shared.sides[i + 1], i, load,
-                                    load.placement == Placement::kSplit && !asks ? last : first));
+    children.push_back(
+        start_server(*duel, shared.sides[i + 1], i, load, load.placement == Placement::kSplit && !asks ? last : first));
   }
   ::alarm(static_cast<unsigned>(load.duration_ns / 1'000'000'000 * 3 + 60));
   if (load.placement != Placement::kFree) pin(first);

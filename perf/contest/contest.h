@@ -50,7 +50,7 @@ struct Entry {
   std::vector<Mode> modes;  // those that it has; a library with no such setting has kDefault alone
   std::function<std::unique_ptr<Duel>(const Load&)> make;
   std::size_t payload_bytes_max = 1 << 20;
-  bool server_each = false;         // Load::count servers; otherwise one
+  bool server_each = false;             // Load::count servers; otherwise one
   unsigned messages_per_operation = 1;  // that arrive anywhere: 2 for a round trip
   // Load::count pairs of processes: the client and server 0, then servers 1 and 2, and so on.
   bool pair_each = false;

@@ -35,8 +35,7 @@ void send_all(int socket, const std::vector<std::byte>& bytes) {
 }
 
 void receive_all(int socket, std::vector<std::byte>& bytes) {
-  const int received =
-      check(static_cast<int>(::recv(socket, bytes.data(), bytes.size(), MSG_WAITALL)), "recv");
+  const int received = check(static_cast<int>(::recv(socket, bytes.data(), bytes.size(), MSG_WAITALL)), "recv");
   if (static_cast<std::size_t>(received) != bytes.size()) fail("recv: the end");
 }
 
@@ -58,8 +57,7 @@ EchoDuel::~EchoDuel() { ::close(listener_); }
 int EchoDuel::connect_one() const {
   const int connection = check(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), "socket");
   const sockaddr_in address = loopback(port_);
-  check(::connect(connection, reinterpret_cast<const sockaddr*>(&address), sizeof(address)),
-        "connect");
+  check(::connect(connection, reinterpret_cast<const sockaddr*>(&address), sizeof(address)), "connect");
   set_no_delay(connection);
   return connection;
 }
@@ -115,8 +113,7 @@ void EchoDuel::ask_many(Side& side, const std::vector<int>& connections) const {
   }
   std::array<epoll_event, 64> events{};
   for (std::size_t under_way = connections.size(); under_way != 0;) {
-    const int count = check(
-        ::epoll_wait(poller, events.data(), static_cast<int>(events.size()), -1), "epoll_wait");
+    const int count = check(::epoll_wait(poller, events.data(), static_cast<int>(events.size()), -1), "epoll_wait");
     for (int i = 0; i < count; ++i) {
       const std::size_t index = events[static_cast<std::size_t>(i)].data.u64;
       receive_all(connections[index], payload);

@@ -20,12 +20,12 @@ enum class Mode {
 };
 
 struct Load {
-  std::string what;                 // the case, for instance "round_trip": see perf/contest/README.md
-  std::string contender;            // whose turn it is, for instance "zeromq"
-  std::size_t payload_bytes = 64;   // a multiple of 16
+  std::string what;                // the case, for instance "round_trip": see perf/contest/README.md
+  std::string contender;           // whose turn it is, for instance "zeromq"
+  std::size_t payload_bytes = 64;  // a multiple of 16
   Placement placement = Placement::kSplit;
   Mode mode = Mode::kDefault;
-  unsigned count = 1;               // of what the case counts: senders, workers, links, calls in flight
+  unsigned count = 1;                      // of what the case counts: senders, workers, links, calls in flight
   std::int64_t duration_ns = 200'000'000;  // of what is measured; a fifth of it goes before, unmeasured
 };
 

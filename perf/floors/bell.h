@@ -31,8 +31,8 @@ namespace wharf::perf {
 class Bell {
  public:
   Bell() : fd_(check(::eventfd(0, EFD_CLOEXEC), "eventfd")) {
-    void* memory = ::mmap(nullptr, sizeof(Word), PROT_READ | PROT_WRITE,
-                          MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+    void* memory =
+        ::mmap(nullptr, sizeof(Word), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
     if (memory == MAP_FAILED) fail("mmap");
     word_ = ::new (memory) Word;
   }

@@ -20,7 +20,8 @@ namespace {
 class CacheLine final : public Duel {
  public:
   explicit CacheLine(const Load& load) : pause_(load) {
-    void* memory = ::mmap(nullptr, sizeof(Line), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+    void* memory =
+        ::mmap(nullptr, sizeof(Line), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
     if (memory == MAP_FAILED) fail("mmap");
     line_ = ::new (memory) Line;
   }

@@ -10,7 +10,9 @@ namespace {
 class RingDuel : public Duel {
  public:
   explicit RingDuel(const Load& load)
-      : load_(load), pause_(load), requests_(ring_bytes(load), load.payload_bytes),
+      : load_(load),
+        pause_(load),
+        requests_(ring_bytes(load), load.payload_bytes),
         replies_(ring_bytes(load), load.payload_bytes) {}
 
  protected:

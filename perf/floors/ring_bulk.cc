@@ -16,7 +16,9 @@ constexpr std::size_t kBulkBytes = 256 * 1024;
 class BesideBulk final : public Duel {
  public:
   explicit BesideBulk(const Load& load)
-      : bytes_(load.payload_bytes), pause_(load), requests_(kLargeRingBytes, kBulkBytes),
+      : bytes_(load.payload_bytes),
+        pause_(load),
+        requests_(kLargeRingBytes, kBulkBytes),
         replies_(kSmallRingBytes, load.payload_bytes) {}
 
   void client(Side& side) override {

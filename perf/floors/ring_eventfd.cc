@@ -58,8 +58,7 @@ class RoundTrip final : public BelledDuel {
   void server(Side& side, unsigned) override {
     server_bell_.open();
     side.ready();
-    for (std::uint64_t number = 1; side.take(next(requests_, server_bell_), load_.payload_bytes, number);
-         ++number) {
+    for (std::uint64_t number = 1; side.take(next(requests_, server_bell_), load_.payload_bytes, number); ++number) {
       requests_.pop();
       post(side, replies_, client_bell_, number);
     }

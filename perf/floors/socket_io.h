@@ -22,7 +22,8 @@ class BlockingIo {
   explicit BlockingIo(int socket) : socket_(socket) {}
   void post(const std::byte* bytes, std::size_t count) {
     while (count != 0) {
-      const auto sent = static_cast<std::size_t>(check(static_cast<int>(::send(socket_, bytes, count, MSG_NOSIGNAL)), "send"));
+      const auto sent =
+          static_cast<std::size_t>(check(static_cast<int>(::send(socket_, bytes, count, MSG_NOSIGNAL)), "send"));
       bytes += sent;
       count -= sent;
     }

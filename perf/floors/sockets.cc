@@ -23,7 +23,8 @@ template <class Io>
 class Reader {
  public:
   Reader(Io& io, std::size_t payload_bytes)
-      : io_(io), payload_bytes_(payload_bytes),
+      : io_(io),
+        payload_bytes_(payload_bytes),
         buffer_(payload_bytes * std::max<std::size_t>(1, kBufferBytes / payload_bytes)) {}
 
   // Valid until the next call.

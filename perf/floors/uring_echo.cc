@@ -82,8 +82,7 @@ class UringEcho final : public EchoDuel {
 
   void give_back(unsigned buffer) {
     io_uring_buf_ring_add(buffer_ring_, buffers_ + buffer * kBufferBytes, kBufferBytes,
-                          static_cast<unsigned short>(buffer), io_uring_buf_ring_mask(kBufferCount),
-                          0);
+                          static_cast<unsigned short>(buffer), io_uring_buf_ring_mask(kBufferCount), 0);
     io_uring_buf_ring_advance(buffer_ring_, 1);
   }
 
@@ -115,8 +114,7 @@ class UringEcho final : public EchoDuel {
       return;
     }
     if (cqe.res < 0 && cqe.res != -ENOBUFS) fail("recv");
-    if (cqe.res > 0)
-      reply(index, cqe.flags >> IORING_CQE_BUFFER_SHIFT, static_cast<std::size_t>(cqe.res));
+    if (cqe.res > 0) reply(index, cqe.flags >> IORING_CQE_BUFFER_SHIFT, static_cast<std::size_t>(cqe.res));
     if ((cqe.flags & IORING_CQE_F_MORE) == 0) receive(index);
   }
 
@@ -148,13 +146,7 @@ class UringEcho final : public EchoDuel {
 
 std::vector<Entry> uring_echo_entries() {
   return {{"uring_echo", "echo", {Mode::kDefault}, make<UringEcho<false>>, kBufferBytes, false, 2},
-          {"uring_echo_quiet",
-           "echo",
-           {Mode::kDefault},
-           make<UringEcho<true>>,
-           kBufferBytes,
-           false,
-           2}};
+          {"uring_echo_quiet", "echo", {Mode::kDefault}, make<UringEcho<true>>, kBufferBytes, false, 2}};
 }
 
 }  // namespace wharf::perf

@@ -138,8 +138,7 @@ class AsioDuel : public Duel {
 
  private:
   void add(std::deque<Link>& links, Local::socket socket) const {
-    links.emplace_back(std::move(socket), load_.payload_bytes,
-                       load_.what == "calls" ? load_.count : 1);
+    links.emplace_back(std::move(socket), load_.payload_bytes, load_.what == "calls" ? load_.count : 1);
   }
 
   // What the coroutine throws leaves context.run(), and ends the process.
@@ -217,8 +216,7 @@ class Calls final : public AsioDuel {
         co_await link.flush();
       }
       auto reply = co_await link.receive();
-      for (; !reply.empty(); reply = link.next())
-        side.check(reply.data(), reply.size(), ++received);
+      for (; !reply.empty(); reply = link.next()) side.check(reply.data(), reply.size(), ++received);
     }
     link.append(side, kLastNumber);
     co_await link.flush();
@@ -266,13 +264,12 @@ int main(int argc, char** argv) {
   using namespace wharf::perf;
   constexpr std::size_t kLargest = 1 << 20;
   const std::vector<Mode> modes{Mode::kDefault};
-  std::vector<Entry> entries{
-      {kContender, "round_trip", modes, make<RoundTrip>, kLargest, false, 2},
-      {kContender, "stream", modes, make<Stream>, kLargest, false, 1},
-      // Larger ones in such number do not fit into the socket's buffer: both sides would write.
-      {kContender, "calls", modes, make<Calls>, 1024, false, 2},
-      {kContender, "fan_in", modes, make<FanIn>, kLargest, true, 1},
-      {kContender, "fan_out", modes, make<RoundTrip>, kLargest, true, 2}};
+  std::vector<Entry> entries{{kContender, "round_trip", modes, make<RoundTrip>, kLargest, false, 2},
+                             {kContender, "stream", modes, make<Stream>, kLargest, false, 1},
+                             // Larger ones in such number do not fit into the socket's buffer: both sides would write.
+                             {kContender, "calls", modes, make<Calls>, 1024, false, 2},
+                             {kContender, "fan_in", modes, make<FanIn>, kLargest, true, 1},
+                             {kContender, "fan_out", modes, make<RoundTrip>, kLargest, true, 2}};
   const std::vector<Entry> echo = asio_echo_entries(kContender);
   entries.insert(entries.end(), echo.begin(), echo.end());
   return run_contest(argc, argv, entries);

@@ -42,10 +42,9 @@ class Echo final : public EchoDuel {
     asio::io_context context(1);
     std::uint64_t bytes = 0;
     for (const int connection : connections) {
-      asio::co_spawn(context, echo(tcp::socket(context, tcp::v4(), connection), bytes),
-                     [](std::exception_ptr failure) {
-                       if (failure) std::rethrow_exception(failure);
-                     });
+      asio::co_spawn(context, echo(tcp::socket(context, tcp::v4(), connection), bytes), [](std::exception_ptr failure) {
+        if (failure) std::rethrow_exception(failure);
+      });
     }
     side.ready();
     context.run();

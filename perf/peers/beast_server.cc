@@ -65,8 +65,8 @@ class Link {
     beast::flat_buffer buffer;
     for (;;) {
       boost::system::error_code error;
-      const std::size_t count = co_await socket_.async_read_some(
-          buffer.prepare(kReadBytes), net::redirect_error(net::use_awaitable, error));
+      const std::size_t count =
+          co_await socket_.async_read_some(buffer.prepare(kReadBytes), net::redirect_error(net::use_awaitable, error));
       if (error) co_return;
       buffer.commit(count);
       for (;;) {
@@ -109,8 +109,7 @@ void run_worker(int fd) {
     const std::string_view text = found ? "hello, world\n" : "no such page\n";
     link.send({request.number, found ? 200u : 404u, static_cast<std::uint32_t>(text.size())}, text);
   };
-  net::co_spawn(context, link.receive_each(answer),
-                [&context](std::exception_ptr) { context.stop(); });
+  net::co_spawn(context, link.receive_each(answer), [&context](std::exception_ptr) { context.stop(); });
   context.run();
 }
 
@@ -149,8 +148,7 @@ class Router {
       pending_.emplace(number, [shared](Reply reply) { (*shared)(std::move(reply)); });
       link_.send({number, 0, static_cast<std::uint32_t>(target.size())}, target);
     };
-    co_return co_await net::async_initiate<const net::use_awaitable_t<>, void(Reply)>(
-        start, net::use_awaitable);
+    co_return co_await net::async_initiate<const net::use_awaitable_t<>, void(Reply)>(start, net::use_awaitable);
   }
 
   net::awaitable<void> serve(beast::tcp_stream stream) {
@@ -162,8 +160,7 @@ class Router {
         co_await http::async_read(stream, buffer, request, net::use_awaitable);
         Reply reply = co_await call({request.target().data(), request.target().size()});
 
-        http::response<http::string_body> response(static_cast<http::status>(reply.status),
-                                                   request.version());
+        http::response<http::string_body> response(static_cast<http::status>(reply.status), request.version());
         response.set(http::field::server, "beast_server");
         response.set(http::field::content_type, "text/plain");
         response.keep_alive(request.keep_alive());
@@ -188,12 +185,10 @@ class Router {
 void run_router(int fd, std::uint16_t port) {
   net::io_context context(1);
   tcp::acceptor acceptor(context, {net::ip::address_v4::loopback(), port});
-  std::printf("beast_server: listening on http://127.0.0.1:%u/\n",
-              acceptor.local_endpoint().port());
+  std::printf("beast_server: listening on http://127.0.0.1:%u/\n", acceptor.local_endpoint().port());
   std::fflush(stdout);
   Router router(context, fd);
-  net::co_spawn(context, router.receive_replies(),
-                [&context](std::exception_ptr) { context.stop(); });
+  net::co_spawn(context, router.receive_replies(), [&context](std::exception_ptr) { context.stop(); });
   net::co_spawn(context, router.accept_connections(std::move(acceptor)), net::detached);
   context.run();
 }

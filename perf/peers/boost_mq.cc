@@ -36,9 +36,8 @@ int main(int argc, char** argv) {
   using namespace wharf::perf;
   constexpr std::size_t kLargest = 1 << 20;
   const std::vector<Mode> modes{Mode::kDefault};
-  return run_contest(
-      argc, argv,
-      {{"boost_mq", "round_trip", modes, make<QueueCalls<BoostQueue>>, kLargest, false, 2},
-       {"boost_mq", "stream", modes, make<QueueStream<BoostQueue>>, kLargest, false, 1},
-       {"boost_mq", "calls", modes, make<QueueCalls<BoostQueue>>, kLargest, false, 2}});
+  return run_contest(argc, argv,
+                     {{"boost_mq", "round_trip", modes, make<QueueCalls<BoostQueue>>, kLargest, false, 2},
+                      {"boost_mq", "stream", modes, make<QueueStream<BoostQueue>>, kLargest, false, 1},
+                      {"boost_mq", "calls", modes, make<QueueCalls<BoostQueue>>, kLargest, false, 2}});
 }

@@ -6,9 +6,8 @@
 #include <deque>
 
 #include <capnp/rpc-twoparty.h>
-#include <kj/async-io.h>
-
 #include <contest.capnp.h>
+#include <kj/async-io.h>
 
 #include "wharf/perf/peers/peers.h"
 
@@ -58,8 +57,7 @@ class CapnpDuel : public Duel {
   void client(Side& side) final {
     auto io = kj::setupAsyncIo();
     ::close(fds_[1]);
-    auto stream =
-        io.lowLevelProvider->wrapSocketFd(fds_[0], kj::LowLevelAsyncIoProvider::TAKE_OWNERSHIP);
+    auto stream = io.lowLevelProvider->wrapSocketFd(fds_[0], kj::LowLevelAsyncIoProvider::TAKE_OWNERSHIP);
     capnp::TwoPartyClient party(*stream);
     auto contest = party.bootstrap().castAs<Contest>();
     contest.endRequest().send().wait(io.waitScope);  // the parties are linked
@@ -71,10 +69,8 @@ class CapnpDuel : public Duel {
   void server(Side& side, unsigned) final {
     auto io = kj::setupAsyncIo();
     ::close(fds_[0]);
-    auto stream =
-        io.lowLevelProvider->wrapSocketFd(fds_[1], kj::LowLevelAsyncIoProvider::TAKE_OWNERSHIP);
-    capnp::TwoPartyClient party(*stream, kj::heap<Servant>(side, load_),
-                                capnp::rpc::twoparty::Side::SERVER);
+    auto stream = io.lowLevelProvider->wrapSocketFd(fds_[1], kj::LowLevelAsyncIoProvider::TAKE_OWNERSHIP);
+    capnp::TwoPartyClient party(*stream, kj::heap<Servant>(side, load_), capnp::rpc::twoparty::Side::SERVER);
     side.all_ready();  // its thread must go on turning
     party.onDisconnect().wait(io.waitScope);
   }

@@ -10,9 +10,8 @@
 #include <string>
 #include <vector>
 
-#include <grpcpp/grpcpp.h>
-
 #include <contest.grpc.pb.h>
+#include <grpcpp/grpcpp.h>
 
 #include "wharf/perf/peers/peers.h"
 
@@ -60,8 +59,7 @@ class Service final : public Contest::CallbackService {
   // The last call has an empty reply.
   grpc::ServerUnaryReactor* Call(grpc::CallbackServerContext* context, const Payload* request,
                                  Payload* reply) override {
-    const std::uint64_t number =
-        request->bytes().size() < sizeof(number) ? 0 : number_of(request->bytes().data());
+    const std::uint64_t number = request->bytes().size() < sizeof(number) ? 0 : number_of(request->bytes().data());
     if (take(*request, number)) {
       const std::lock_guard lock(mutex_);
       write(side_, load_, number, *reply);
@@ -99,8 +97,7 @@ class GrpcDuel : public Duel {
     grpc::ChannelArguments arguments;
     arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 20);  // the server may come later
     arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 20);
-    const auto channel =
-        grpc::CreateCustomChannel(address_, grpc::InsecureChannelCredentials(), arguments);
+    const auto channel = grpc::CreateCustomChannel(address_, grpc::InsecureChannelCredentials(), arguments);
     if (!channel->WaitForConnected(std::chrono::system_clock::now() + std::chrono::seconds(30))) {
       fail("WaitForConnected");
     }

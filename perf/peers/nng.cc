@@ -62,13 +62,9 @@ class Socket {
   void queue(const char* option, unsigned messages) {
     must(nng_socket_set_int(socket_, option, static_cast<int>(messages)), option);
   }
-  void listen(const std::string& url) {
-    must(nng_listen(socket_, url.c_str(), nullptr, 0), "nng_listen");
-  }
+  void listen(const std::string& url) { must(nng_listen(socket_, url.c_str(), nullptr, 0), "nng_listen"); }
   // Goes on trying until the other side listens.
-  void dial(const std::string& url) {
-    must(nng_dial(socket_, url.c_str(), nullptr, NNG_FLAG_NONBLOCK), "nng_dial");
-  }
+  void dial(const std::string& url) { must(nng_dial(socket_, url.c_str(), nullptr, NNG_FLAG_NONBLOCK), "nng_dial"); }
 
   void send(Message message) { must(nng_sendmsg(socket_, message.release(), 0), "nng_sendmsg"); }
   Message receive() {
@@ -93,9 +89,7 @@ class NngDuel : public Duel {
   explicit NngDuel(const Load& load) : load_(load) {}
 
  protected:
-  std::string url(unsigned index = 0) const {
-    return "ipc://" + directory_.file("socket" + std::to_string(index));
-  }
+  std::string url(unsigned index = 0) const { return "ipc://" + directory_.file("socket" + std::to_string(index)); }
   // The answering side of a round trip, of which fan_out has several.
   void answer(Side& side, unsigned index) {
     Socket socket(nng_rep0_open);

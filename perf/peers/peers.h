@@ -37,9 +37,7 @@ inline unsigned server_count(const Load& load) {
 }
 
 // The n-th number of one sender of many that share a socket.
-constexpr std::uint64_t number_from(unsigned sender, std::uint64_t n) {
-  return (std::uint64_t{sender} << 48) | n;
-}
+constexpr std::uint64_t number_from(unsigned sender, std::uint64_t n) { return (std::uint64_t{sender} << 48) | n; }
 constexpr unsigned sender_of(std::uint64_t number) { return static_cast<unsigned>(number >> 48); }
 
 }  // namespace wharf::perf

@@ -25,8 +25,7 @@ class PosixQueue {
     attributes.mq_maxmsg = static_cast<long>(messages);
     attributes.mq_msgsize = static_cast<long>(payload_bytes);
     const std::string name = queue_name(this);
-    queue_ =
-        check(::mq_open(name.c_str(), O_RDWR | O_CREAT | O_EXCL, 0600, &attributes), "mq_open");
+    queue_ = check(::mq_open(name.c_str(), O_RDWR | O_CREAT | O_EXCL, 0600, &attributes), "mq_open");
     ::mq_unlink(name.c_str());
   }
 
@@ -50,8 +49,7 @@ int main(int argc, char** argv) {
   using namespace wharf::perf;
   const std::size_t largest = limit("msgsize_max", 8192);
   const std::vector<Mode> modes{Mode::kDefault};
-  return run_contest(
-      argc, argv,
-      {{"posix_mq", "round_trip", modes, make<QueueCalls<PosixQueue>>, largest, false, 2},
-       {"posix_mq", "stream", modes, make<QueueStream<PosixQueue>>, largest, false, 1}});
+  return run_contest(argc, argv,
+                     {{"posix_mq", "round_trip", modes, make<QueueCalls<PosixQueue>>, largest, false, 2},
+                      {"posix_mq", "stream", modes, make<QueueStream<PosixQueue>>, largest, false, 1}});
 }

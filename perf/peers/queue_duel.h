@@ -17,8 +17,7 @@ namespace wharf::perf {
 
 // For a queue whose name is to go as soon as it is open: the processes inherit it.
 inline std::string queue_name(const void* queue) {
-  return "/wharf-perf-" + std::to_string(::getpid()) + "-" +
-         std::to_string(reinterpret_cast<std::uintptr_t>(queue));
+  return "/wharf-perf-" + std::to_string(::getpid()) + "-" + std::to_string(reinterpret_cast<std::uintptr_t>(queue));
 }
 
 template <class Queue>

@@ -35,8 +35,7 @@ class BareUring {
  public:
   BareUring() {
     io_uring_params params{};
-    params.flags =
-        IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_TASKRUN_FLAG;
+    params.flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_TASKRUN_FLAG;
     must(io_uring_queue_init_params(256, &ring_, &params) == 0, "io_uring_queue_init");
     io_uring_register_ring_fd(&ring_);
   }

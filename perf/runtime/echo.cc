@@ -35,10 +35,7 @@ void require(bool ok, const char* what) {
 }
 
 struct Pair {
-  Pair() {
-    require(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets.data()) == 0,
-            "socketpair");
-  }
+  Pair() { require(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets.data()) == 0, "socketpair"); }
   Pair(const Pair&) = delete;
   Pair& operator=(const Pair&) = delete;
   ~Pair() {
@@ -119,8 +116,7 @@ class BareEcho {
 
 // Shown beside the times: system calls of a round trip.
 void show_enters(benchmark::State& state, std::uint64_t enters) {
-  state.counters["enters"] =
-      benchmark::Counter(static_cast<double>(enters), benchmark::Counter::kAvgIterations);
+  state.counters["enters"] = benchmark::Counter(static_cast<double>(enters), benchmark::Counter::kAvgIterations);
 }
 
 void EchoBareUring(benchmark::State& state) {
@@ -135,8 +131,7 @@ coro::Task<void> echo_back(int socket) {
   for (;;) {
     const StatusOr<std::size_t> received = co_await runtime::recv(socket, message);
     if (!received.ok() || *received == 0) co_return;
-    const StatusOr<std::size_t> sent =
-        co_await runtime::send(socket, std::span(message).first(*received));
+    const StatusOr<std::size_t> sent = co_await runtime::send(socket, std::span(message).first(*received));
     require(sent.ok() && *sent == *received, "send");
   }
 }

@@ -62,8 +62,7 @@ struct TemporaryFile {
     must(fd >= 0, "mkstemp");
     ::unlink(path);
     const std::vector<char> zeros(kFileBytes);
-    must(::pwrite(fd, zeros.data(), zeros.size(), 0) == static_cast<ssize_t>(zeros.size()),
-         "pwrite");
+    must(::pwrite(fd, zeros.data(), zeros.size(), 0) == static_cast<ssize_t>(zeros.size()), "pwrite");
   }
   ~TemporaryFile() { ::close(fd); }
   TemporaryFile(const TemporaryFile&) = delete;
@@ -115,8 +114,7 @@ void socket(benchmark::State& state) {
       if (way == Way::kNop) {
         io_uring_prep_nop(&send);
       } else {
-        io_uring_prep_send(&send, registered.name_of(0, way), registered.memory(), bytes,
-                           MSG_NOSIGNAL);
+        io_uring_prep_send(&send, registered.name_of(0, way), registered.memory(), bytes, MSG_NOSIGNAL);
       }
       Registered::mark(send, way);
       io_uring_sqe& receive = registered.ring().entry();

@@ -65,8 +65,7 @@ class BareTimers {
   void down(std::size_t place) {
     const Entry entry = heap_[place];
     for (std::size_t child = 2 * place + 1; child < heap_.size(); child = 2 * place + 1) {
-      if (child + 1 < heap_.size() && heap_[child + 1].deadline_ns < heap_[child].deadline_ns)
-        ++child;
+      if (child + 1 < heap_.size() && heap_[child + 1].deadline_ns < heap_[child].deadline_ns) ++child;
       if (entry.deadline_ns <= heap_[child].deadline_ns) break;
       put(place, heap_[child]);
       place = child;

@@ -24,8 +24,7 @@ namespace {
 constexpr std::uint32_t kBufferCount = 256;
 constexpr std::uint32_t kBufferBytes = 4096;
 
-coro::Task<void> echo(runtime::UniqueFd connection, runtime::BufferGroup& group,
-                      std::uint64_t& bytes) {
+coro::Task<void> echo(runtime::UniqueFd connection, runtime::BufferGroup& group, std::uint64_t& bytes) {
   runtime::RecvStream stream(connection.get(), group);
   for (;;) {
     StatusOr<runtime::ReceivedBuffer> piece = co_await stream.next();
@@ -53,10 +52,8 @@ class Echo final : public EchoDuel {
     return bytes;
   }
 
-  static coro::Task<void> serve_all(Side& side, std::vector<int> connections,
-                                    std::uint64_t& bytes) {
-    auto group =
-        runtime::BufferGroup::create(runtime::Reactor::current(), kBufferCount, kBufferBytes);
+  static coro::Task<void> serve_all(Side& side, std::vector<int> connections, std::uint64_t& bytes) {
+    auto group = runtime::BufferGroup::create(runtime::Reactor::current(), kBufferCount, kBufferBytes);
     if (!group.ok()) fail_with(group.status());
     coro::Scope scope;
     for (const int connection : connections) {
@@ -71,8 +68,6 @@ class Echo final : public EchoDuel {
 
 }  // namespace
 
-std::vector<Entry> echo_entries() {
-  return {{"wharf", "echo", {Mode::kDefault}, make<Echo>, kBufferBytes, false, 2}};
-}
+std::vector<Entry> echo_entries() { return {{"wharf", "echo", {Mode::kDefault}, make<Echo>, kBufferBytes, false, 2}}; }
 
 }  // namespace wharf::perf

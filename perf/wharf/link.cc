@@ -15,9 +15,7 @@ class RoundTrip final : public WharfDuel {
   using WharfDuel::WharfDuel;
 
  private:
-  coro::Task<void> run_client(Side& side, Ports& ports) override {
-    return ask(side, *ports[0], load_.payload_bytes);
-  }
+  coro::Task<void> run_client(Side& side, Ports& ports) override { return ask(side, *ports[0], load_.payload_bytes); }
   coro::Task<void> run_server(Side& side, Ports& ports, unsigned) override {
     return answer(side, *ports[0], load_.payload_bytes);
   }

@@ -63,7 +63,7 @@ int probe_idle(unsigned links, double seconds) {
 int probe_memory(unsigned links) {
   const Memory one = memory_of(RestingPair(1));
   const Memory many = memory_of(RestingPair(links));
-  const auto each = [&](std::int64_t Memory::*kib) { return static_cast<double>(many.*kib - one.*kib) / (links - 1); };
+  const auto each = [&](std::int64_t Memory::* kib) { return static_cast<double>(many.*kib - one.*kib) / (links - 1); };
   const double private_kib = each(&Memory::private_kib);
   const double shared_kib = each(&Memory::shared_kib);
   const nlohmann::json result = {{"probe", "memory"},

@@ -46,7 +46,7 @@ void add_shared_files_of(pid_t process, SharedFiles& files) {
     std::error_code gone;
     const std::string target = std::filesystem::read_symlink(mapped.path(), gone);
     if (target.find("memfd:") == std::string::npos) continue;
-    struct stat known {};
+    struct stat known{};
     check(::stat(mapped.path().c_str(), &known), "stat in /proc/PID/map_files");
     files[{known.st_dev, known.st_ino}] = known.st_blocks * 512;
   }

@@ -15,8 +15,7 @@
 namespace wharf::runtime::detail {
 
 // Prints "wharf: <file>:<line>: check failed: <condition>: <message>" to stderr, and aborts.
-[[noreturn]] void check_failed(const char* file, int line, const char* condition,
-                               std::string_view message) noexcept;
+[[noreturn]] void check_failed(const char* file, int line, const char* condition, std::string_view message) noexcept;
 
 // How a failed comparison shows a value.
 template <class T>
@@ -39,9 +38,8 @@ std::string check_text(const T& value) {
 }
 
 template <class A, class B>
-[[noreturn, gnu::cold, gnu::noinline]] void comparison_failed(const char* file, int line,
-                                                              const char* condition, const A& a,
-                                                              const B& b) noexcept {
+[[noreturn, gnu::cold, gnu::noinline]] void comparison_failed(const char* file, int line, const char* condition,
+                                                              const A& a, const B& b) noexcept {
   check_failed(file, line, condition, "(" + check_text(a) + " vs " + check_text(b) + ")");
 }
 
@@ -54,14 +52,14 @@ template <class A, class B>
     }                                                                                  \
   } while (false)
 
-#define WHARF_CHECK_COMPARISON(a, comparison, b)                                                 \
-  do {                                                                                           \
-    const auto& wharf_check_a = (a);                                                             \
-    const auto& wharf_check_b = (b);                                                             \
-    if (!(wharf_check_a comparison wharf_check_b)) [[unlikely]] {                                \
-      ::wharf::runtime::detail::comparison_failed(__FILE__, __LINE__, #a " " #comparison " " #b, \
-                                                  wharf_check_a, wharf_check_b);                 \
-    }                                                                                            \
+#define WHARF_CHECK_COMPARISON(a, comparison, b)                                                                \
+  do {                                                                                                          \
+    const auto& wharf_check_a = (a);                                                                            \
+    const auto& wharf_check_b = (b);                                                                            \
+    if (!(wharf_check_a comparison wharf_check_b)) [[unlikely]] {                                               \
+      ::wharf::runtime::detail::comparison_failed(__FILE__, __LINE__, #a " " #comparison " " #b, wharf_check_a, \
+                                                  wharf_check_b);                                               \
+    }                                                                                                           \
   } while (false)
 
 #define WHARF_CHECK_EQ(a, b) WHARF_CHECK_COMPARISON(a, ==, b)

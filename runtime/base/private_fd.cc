@@ -34,10 +34,8 @@ struct ForkHandlers {
 
 void PrivateFd::take(int fd) noexcept {
   if (fd < 0) return;
-  static const int installed =
-      pthread_atfork(ForkHandlers::prepare, ForkHandlers::parent, ForkHandlers::child);
-  static_cast<void>(
-      installed);  // without memory for it a child keeps the descriptor: no worse than a dup
+  static const int installed = pthread_atfork(ForkHandlers::prepare, ForkHandlers::parent, ForkHandlers::child);
+  static_cast<void>(installed);  // without memory for it a child keeps the descriptor: no worse than a dup
   const std::lock_guard lock(all_mutex());
   fd_ = fd;
   previous_ = nullptr;

@@ -15,17 +15,12 @@ StatusCode errno_code(int error) noexcept {
     case ESHUTDOWN:
     case EHOSTUNREACH:
     case ENETUNREACH:
-    case EAGAIN:
-      return StatusCode::kUnavailable;
-    case EMSGSIZE:
-      return StatusCode::kInvalidArgument;
+    case EAGAIN: return StatusCode::kUnavailable;
+    case EMSGSIZE: return StatusCode::kInvalidArgument;
     case EADDRINUSE:
-    case EADDRNOTAVAIL:
-      return StatusCode::kFailedPrecondition;
-    case ECANCELED:
-      return StatusCode::kCancelled;
-    default:
-      return absl::ErrnoToStatusCode(error);
+    case EADDRNOTAVAIL: return StatusCode::kFailedPrecondition;
+    case ECANCELED: return StatusCode::kCancelled;
+    default: return absl::ErrnoToStatusCode(error);
   }
 }
 

@@ -117,12 +117,10 @@ int getpeername(int fd, sockaddr* address, socklen_t* address_bytes) noexcept {
   return invoke(Call::kGetpeername, [=] { return ::getpeername(fd, address, address_bytes); });
 }
 int getsockopt(int fd, int level, int name, void* value, socklen_t* value_bytes) noexcept {
-  return invoke(Call::kGetsockopt,
-                [=] { return ::getsockopt(fd, level, name, value, value_bytes); });
+  return invoke(Call::kGetsockopt, [=] { return ::getsockopt(fd, level, name, value, value_bytes); });
 }
 int setsockopt(int fd, int level, int name, const void* value, socklen_t value_bytes) noexcept {
-  return invoke(Call::kSetsockopt,
-                [=] { return ::setsockopt(fd, level, name, value, value_bytes); });
+  return invoke(Call::kSetsockopt, [=] { return ::setsockopt(fd, level, name, value, value_bytes); });
 }
 int shutdown(int fd, int how) noexcept {
   return invoke(Call::kShutdown, [=] { return ::shutdown(fd, how); });
@@ -143,9 +141,7 @@ ssize_t write(int fd, const void* buffer, std::size_t bytes) noexcept {
 ssize_t sendfile(int socket, int file, off_t* offset, std::size_t bytes) noexcept {
   return invoke(Call::kSendfile, [=] { return ::sendfile(socket, file, offset, bytes); });
 }
-int open(const char* path, int flags, mode_t mode) noexcept {
-  return openat(AT_FDCWD, path, flags, mode);
-}
+int open(const char* path, int flags, mode_t mode) noexcept { return openat(AT_FDCWD, path, flags, mode); }
 int openat(int directory, const char* path, int flags, mode_t mode) noexcept {
   return invoke(Call::kOpen, [=] { return ::openat(directory, path, flags, mode); });
 }
@@ -186,8 +182,7 @@ int eventfd(unsigned initial, int flags) noexcept {
 int memfd_create(const char* name, unsigned flags) noexcept {
   return invoke(Call::kMemfdCreate, [=] { return ::memfd_create(name, flags); });
 }
-void* mmap(void* address, std::size_t bytes, int protection, int flags, int fd, off_t offset,
-           int* error) noexcept {
+void* mmap(void* address, std::size_t bytes, int protection, int flags, int fd, off_t offset, int* error) noexcept {
   void* mapped = nullptr;
   const int result = invoke_once(Call::kMmap, [&] {
     mapped = ::mmap(address, bytes, protection, flags, fd, offset);
@@ -204,8 +199,7 @@ int madvise(void* address, std::size_t bytes, int advice) noexcept {
 }
 
 int posix_spawn(pid_t* pid, const char* path, const posix_spawn_file_actions_t* actions,
-                const posix_spawnattr_t* attributes, char* const argv[],
-                char* const environment[]) noexcept {
+                const posix_spawnattr_t* attributes, char* const argv[], char* const environment[]) noexcept {
   return invoke_once(Call::kPosixSpawn, [=] {
     // This one returns the errno, and leaves errno undefined.
     const int saved = errno;
@@ -215,13 +209,11 @@ int posix_spawn(pid_t* pid, const char* path, const posix_spawn_file_actions_t* 
   });
 }
 int pidfd_open(pid_t pid, unsigned flags) noexcept {
-  return invoke(Call::kPidfdOpen,
-                [=] { return static_cast<int>(::syscall(SYS_pidfd_open, pid, flags)); });
+  return invoke(Call::kPidfdOpen, [=] { return static_cast<int>(::syscall(SYS_pidfd_open, pid, flags)); });
 }
 int pidfd_send_signal(int pidfd, int signal) noexcept {
-  return invoke(Call::kPidfdSendSignal, [=] {
-    return static_cast<int>(::syscall(SYS_pidfd_send_signal, pidfd, signal, nullptr, 0));
-  });
+  return invoke(Call::kPidfdSendSignal,
+                [=] { return static_cast<int>(::syscall(SYS_pidfd_send_signal, pidfd, signal, nullptr, 0)); });
 }
 int kill(pid_t pid, int signal) noexcept {
   return invoke(Call::kKill, [=] { return ::kill(pid, signal); });

@@ -147,8 +147,7 @@ int munmap(void* address, std::size_t bytes) noexcept;
 int madvise(void* address, std::size_t bytes, int advice) noexcept;
 
 int posix_spawn(pid_t* pid, const char* path, const posix_spawn_file_actions_t* actions,
-                const posix_spawnattr_t* attributes, char* const argv[],
-                char* const environment[]) noexcept;
+                const posix_spawnattr_t* attributes, char* const argv[], char* const environment[]) noexcept;
 int pidfd_open(pid_t pid, unsigned flags) noexcept;
 int pidfd_send_signal(int pidfd, int signal) noexcept;
 int kill(pid_t pid, int signal) noexcept;

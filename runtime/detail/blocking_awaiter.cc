@@ -10,8 +10,7 @@ BlockingBase::BlockingBase(BlockingBase&& other) noexcept : Job(), coro::StopCal
 }
 
 BlockingBase::~BlockingBase() {
-  WHARF_CHECK(state_ != State::kGiven,
-              "a run_blocking was destroyed while a thread has its function: join the task");
+  WHARF_CHECK(state_ != State::kGiven, "a run_blocking was destroyed while a thread has its function: join the task");
 }
 
 bool BlockingBase::begin(coro::Frame& frame) noexcept {
@@ -23,14 +22,9 @@ bool BlockingBase::begin(coro::Frame& frame) noexcept {
   }
   state_ = State::kGiven;  // from the push on a thread may have it
   switch (reactor_->blocking_pool().push(*this)) {
-    case WorkerPool::Pushed::kTaken:
-      return true;
-    case WorkerPool::Pushed::kFull:
-      state_ = State::kFull;
-      break;
-    case WorkerPool::Pushed::kNoThread:
-      state_ = State::kNoThread;
-      break;
+    case WorkerPool::Pushed::kTaken: return true;
+    case WorkerPool::Pushed::kFull: state_ = State::kFull; break;
+    case WorkerPool::Pushed::kNoThread: state_ = State::kNoThread; break;
   }
   StopCallback::detach();
   return false;
@@ -62,8 +56,7 @@ Status BlockingBase::refusal() const {
     case State::kNoThread:
       return make_status(StatusCode::kResourceExhausted,
                          "run_blocking: no thread can be started: raise ulimit -u or pids.max");
-    default:
-      return make_status(StatusCode::kCancelled, "run_blocking: the task was stopped");
+    default: return make_status(StatusCode::kCancelled, "run_blocking: the task was stopped");
   }
 }
 

@@ -31,8 +31,7 @@ class BlockingBase : private Job, private coro::StopCallback {
   static bool await_ready() noexcept { return false; }
   template <class Promise>
     requires std::is_base_of_v<coro::Frame, Promise>
-  bool await_suspend(std::coroutine_handle<Promise> handle,
-                     coro::Site site = coro::Site::current()) noexcept {
+  bool await_suspend(std::coroutine_handle<Promise> handle, coro::Site site = coro::Site::current()) noexcept {
     if (!begin(handle.promise())) return false;
     handle.promise().note_wait(site, *this);
     return true;
@@ -100,8 +99,7 @@ class [[nodiscard]] BlockingAwaiter final : public BlockingBase {
 
   explicit BlockingAwaiter(F function) : function_(std::move(function)) {}
   // For `co_await std::move(named)`, which awaits the object itself.
-  BlockingAwaiter(BlockingAwaiter&& other) noexcept(std::is_nothrow_move_constructible_v<F>) =
-      default;
+  BlockingAwaiter(BlockingAwaiter&& other) noexcept(std::is_nothrow_move_constructible_v<F>) = default;
 
   Result await_resume() {
     if (!called()) return refusal();

@@ -28,17 +28,13 @@ std::size_t all_bytes(std::uint32_t count, std::uint32_t bytes) noexcept {
   return ring_bytes(count) + std::size_t{count} * bytes;
 }
 
-io_uring_buf_ring* ring_at(std::byte* memory) noexcept {
-  return reinterpret_cast<io_uring_buf_ring*>(memory);
-}
+io_uring_buf_ring* ring_at(std::byte* memory) noexcept { return reinterpret_cast<io_uring_buf_ring*>(memory); }
 
 }  // namespace
 
-StatusOr<BufferPool*> BufferPool::create(Reactor& reactor, std::uint32_t count,
-                                         std::uint32_t bytes) {
+StatusOr<BufferPool*> BufferPool::create(Reactor& reactor, std::uint32_t count, std::uint32_t bytes) {
   if (count == 0 || count > kCountMax || bytes == 0 || bytes > kBytesMax) {
-    return make_status(StatusCode::kInvalidArgument,
-                       "buffer group: 1 to 32768 buffers of 1 byte to 1 MiB");
+    return make_status(StatusCode::kInvalidArgument, "buffer group: 1 to 32768 buffers of 1 byte to 1 MiB");
   }
   count = std::bit_ceil(count);
   BufferPool* pool = nullptr;
@@ -48,8 +44,8 @@ StatusOr<BufferPool*> BufferPool::create(Reactor& reactor, std::uint32_t count,
     return make_status(StatusCode::kResourceExhausted, "buffer group: no memory");
   }
   int error = 0;
-  void* const memory = sys::mmap(nullptr, all_bytes(count, bytes), PROT_READ | PROT_WRITE,
-                                 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0, &error);
+  void* const memory =
+      sys::mmap(nullptr, all_bytes(count, bytes), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0, &error);
   if (memory == nullptr) {
     pool->release();
     return errno_status(-error, "buffer group");
@@ -74,8 +70,7 @@ BufferPool::~BufferPool() {
 void BufferPool::register_ring() noexcept {
   io_uring_buf_ring_init(ring_at(memory_));
   for (std::int32_t group = 0; group < kGroupsMax; ++group) {
-    const int added =
-        reactor_.backend().add_buffers(static_cast<std::uint16_t>(group), memory_, count_);
+    const int added = reactor_.backend().add_buffers(static_cast<std::uint16_t>(group), memory_, count_);
     if (added == 0) group_ = group;
     if (added != -EEXIST) return;
   }

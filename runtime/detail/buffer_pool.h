@@ -54,9 +54,7 @@ class BufferPool {
   std::int32_t group() const noexcept { return group_; }
   std::uint32_t count() const noexcept { return count_; }
   std::uint32_t free_count() const noexcept { return free_count_; }
-  std::span<std::byte> memory(std::uint32_t index) noexcept {
-    return {buffers_ + std::size_t{index} * bytes_, bytes_};
-  }
+  std::span<std::byte> memory(std::uint32_t index) noexcept { return {buffers_ + std::size_t{index} * bytes_, bytes_}; }
 
   // A free buffer's number, or kNone. Without a group only.
   std::uint32_t take() noexcept;

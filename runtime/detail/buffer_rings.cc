@@ -14,7 +14,8 @@ std::int32_t receive_into(Operation& operation, int file, const io_uring_buf& bu
   void* const memory = reinterpret_cast<void*>(buffer.addr);
   if (operation.opcode == Opcode::kRecvmsg) {
     const auto& room = *static_cast<const msghdr*>(operation.memory);
-    return receive_message(file, room, static_cast<int>(operation.flags), {static_cast<std::byte*>(memory), buffer.len});
+    return receive_message(file, room, static_cast<int>(operation.flags),
+                           {static_cast<std::byte*>(memory), buffer.len});
   }
   operation.memory = memory;
   operation.memory_bytes = buffer.len;
@@ -31,9 +32,8 @@ int BufferRings::add(std::uint16_t group, void* ring, std::uint32_t entry_count)
   }
   Ring& added = rings_[group];
   if (added.memory != nullptr) return -EEXIST;
-  added = {.memory = static_cast<io_uring_buf_ring*>(ring),
-           .mask = static_cast<std::uint16_t>(entry_count - 1),
-           .head = 0};
+  added = {
+      .memory = static_cast<io_uring_buf_ring*>(ring), .mask = static_cast<std::uint16_t>(entry_count - 1), .head = 0};
   return 0;
 }
 

@@ -86,10 +86,7 @@ class BufferStream::Operation final : public Abandonable {
 };
 
 BufferStream::BufferStream(const Kind& kind, BufferGroup& group, std::uint32_t queued_max) noexcept
-    : kind_(kind),
-      pool_(group.pool()),
-      queued_max_(queued_max != 0 ? queued_max : 1),
-      queue_(pool_) {}
+    : kind_(kind), pool_(group.pool()), queued_max_(queued_max != 0 ? queued_max : 1), queue_(pool_) {}
 
 void BufferStream::open(int socket, bool many) {
   operation_ = new Operation(*this, socket, many);
@@ -229,8 +226,7 @@ void BufferStream::NextWait::describe_wait(std::string& text, std::int64_t now_n
 Status BufferStream::NextWait::status() const {
   if (!done_) return interruption(kind_.operation);
   if (error_ == ECANCELED) {
-    return make_status(StatusCode::kCancelled,
-                       std::string(kind_.operation) + ": the stream was closed");
+    return make_status(StatusCode::kCancelled, std::string(kind_.operation) + ": the stream was closed");
   }
   return errno_status(error_, kind_.operation, error_ == EINVAL ? kind_.invalid_remedy : "");
 }

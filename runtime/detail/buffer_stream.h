@@ -27,10 +27,10 @@ class BufferStream : private BufferWaiter {
  public:
   // What tells the streams apart.
   struct Kind {
-    const char* operation;  // in messages
-    const char* wait;       // in dumps
-    Opcode opcode;          // kRecv or kRecvmsg
-    std::size_t head_bytes;  // of a buffer, before the data: see message_buffer.h; kRecv: 0
+    const char* operation;            // in messages
+    const char* wait;                 // in dumps
+    Opcode opcode;                    // kRecv or kRecvmsg
+    std::size_t head_bytes;           // of a buffer, before the data: see message_buffer.h; kRecv: 0
     const char* invalid_remedy = "";  // of EINVAL
   };
   BufferStream(const BufferStream&) = delete;
@@ -45,8 +45,7 @@ class BufferStream : private BufferWaiter {
     void describe_wait(std::string& text, std::int64_t now_ns) const;
     bool await_ready() noexcept { return stream_.take(*this); }
     template <class Promise>
-    bool await_suspend(std::coroutine_handle<Promise> handle,
-                       coro::Site site = coro::Site::current()) noexcept {
+    bool await_suspend(std::coroutine_handle<Promise> handle, coro::Site site = coro::Site::current()) noexcept {
       if (!suspend(handle, stream_.waits_, site, *this)) return false;
       stream_.arm();
       return true;

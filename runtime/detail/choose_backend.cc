@@ -18,16 +18,14 @@ StatusOr<ChosenBackend> on_epoll(std::uint32_t operations_max, std::string why) 
 
 }  // namespace
 
-StatusOr<ChosenBackend> choose_backend(BackendKind kind, std::uint32_t ring_entries,
-                                       std::uint32_t operations_max) {
+StatusOr<ChosenBackend> choose_backend(BackendKind kind, std::uint32_t ring_entries, std::uint32_t operations_max) {
   const char* const forced = ::secure_getenv("WHARF_BACKEND");
   const std::string_view word = forced != nullptr ? forced : "";
   if (word == "epoll") return on_epoll(operations_max, "WHARF_BACKEND is epoll");
   if (word == "uring") {
     kind = BackendKind::kUring;
   } else if (!word.empty()) {
-    return make_status(StatusCode::kInvalidArgument,
-                       "reactor: WHARF_BACKEND is neither uring nor epoll");
+    return make_status(StatusCode::kInvalidArgument, "reactor: WHARF_BACKEND is neither uring nor epoll");
   }
   if (kind == BackendKind::kEpoll) {
     return on_epoll(operations_max, "ReactorOptions::backend is kEpoll");

@@ -26,8 +26,7 @@ struct ChosenBackend {
 // The environment variable WHARF_BACKEND ("uring" or "epoll") goes before `kind`: it is the word of who runs the program.
 //
 // Errors: those of Reactor::create
-StatusOr<ChosenBackend> choose_backend(BackendKind kind, std::uint32_t ring_entries,
-                                       std::uint32_t operations_max);
+StatusOr<ChosenBackend> choose_backend(BackendKind kind, std::uint32_t ring_entries, std::uint32_t operations_max);
 
 }  // namespace detail
 }  // namespace wharf::runtime

@@ -27,8 +27,8 @@ namespace detail {
 // The header points into the awaiter, and is filled in when the operation starts: until then awaiters may move.
 class MessageOperation : public IoAwaiter {
  protected:
-  MessageOperation(const char* name, Opcode operation, int socket, const std::byte* data,
-                   std::size_t bytes, IoOptions options) noexcept
+  MessageOperation(const char* name, Opcode operation, int socket, const std::byte* data, std::size_t bytes,
+                   IoOptions options) noexcept
       : IoAwaiter(name, operation, socket, options), part_{const_cast<std::byte*>(data), bytes} {}
 
   void point(void* address, socklen_t address_bytes) noexcept {
@@ -49,12 +49,10 @@ class MessageOperation : public IoAwaiter {
 class [[nodiscard]] RecvfromAwaiter final : public MessageOperation {
  public:
   RecvfromAwaiter(int socket, std::span<std::byte> buffer, IoOptions options) noexcept
-      : MessageOperation("recvfrom", Opcode::kRecvmsg, socket, buffer.data(), buffer.size(),
-                         options) {}
+      : MessageOperation("recvfrom", Opcode::kRecvmsg, socket, buffer.data(), buffer.size(), options) {}
   template <class Promise>
     requires std::is_base_of_v<coro::Frame, Promise>
-  bool await_suspend(std::coroutine_handle<Promise> handle,
-                     coro::Site site = coro::Site::current()) noexcept {
+  bool await_suspend(std::coroutine_handle<Promise> handle, coro::Site site = coro::Site::current()) noexcept {
     point(&source_, sizeof(source_));
     return IoAwaiter::await_suspend(handle, site);
   }
@@ -63,8 +61,7 @@ class [[nodiscard]] RecvfromAwaiter final : public MessageOperation {
     Datagram datagram;
     datagram.bytes = static_cast<std::size_t>(result());
     datagram.cut = (header().msg_flags & MSG_TRUNC) != 0;
-    datagram.source =
-        Address::from(reinterpret_cast<const sockaddr*>(&source_), header().msg_namelen);
+    datagram.source = Address::from(reinterpret_cast<const sockaddr*>(&source_), header().msg_namelen);
     return datagram;
   }
 
@@ -74,16 +71,13 @@ class [[nodiscard]] RecvfromAwaiter final : public MessageOperation {
 
 class [[nodiscard]] SendtoAwaiter final : public MessageOperation {
  public:
-  SendtoAwaiter(int socket, std::span<const std::byte> bytes, const Address& target,
-                IoOptions options) noexcept
-      : MessageOperation("sendto", Opcode::kSendmsg, socket, bytes.data(), bytes.size(), options),
-        target_(target) {
+  SendtoAwaiter(int socket, std::span<const std::byte> bytes, const Address& target, IoOptions options) noexcept
+      : MessageOperation("sendto", Opcode::kSendmsg, socket, bytes.data(), bytes.size(), options), target_(target) {
     flags = MSG_NOSIGNAL;
   }
   template <class Promise>
     requires std::is_base_of_v<coro::Frame, Promise>
-  bool await_suspend(std::coroutine_handle<Promise> handle,
-                     coro::Site site = coro::Site::current()) noexcept {
+  bool await_suspend(std::coroutine_handle<Promise> handle, coro::Site site = coro::Site::current()) noexcept {
     point(const_cast<sockaddr*>(target_.get()), target_.bytes());
     return IoAwaiter::await_suspend(handle, site);
   }

@@ -41,8 +41,7 @@ StatusOr<std::unique_ptr<Backend>> EpollBackend::create(std::uint32_t operations
   EpollSet files(std::move(instance));
   const int result = files.add(wake_fd, EPOLLIN | EPOLLET, kWakeKey);
   if (result < 0) return errno_status(-result, "epoll_ctl");
-  return std::unique_ptr<Backend>(
-      new EpollBackend(std::move(files), std::move(owned), operations_max));
+  return std::unique_ptr<Backend>(new EpollBackend(std::move(files), std::move(owned), operations_max));
 }
 
 EpollBackend::EpollBackend(EpollSet files, UniqueFd wake_fd, std::uint32_t operations_max)
@@ -53,9 +52,8 @@ EpollBackend::EpollBackend(EpollSet files, UniqueFd wake_fd, std::uint32_t opera
       pool_(kThreadCountMax, operations_max) {}
 
 EpollBackend::~EpollBackend() {
-  WHARF_CHECK(
-      used_count_ == 0 && queued_.empty() && cancelled_.empty(),
-      "a Reactor was destroyed with operations in flight: first destroy what they belong to");
+  WHARF_CHECK(used_count_ == 0 && queued_.empty() && cancelled_.empty(),
+              "a Reactor was destroyed with operations in flight: first destroy what they belong to");
 }
 
 void EpollBackend::submit(Operation& operation) noexcept {
@@ -72,8 +70,7 @@ void EpollBackend::cancel(Operation& operation) noexcept {
     Slot& slot = slots_[Backend::slot(operation)];
     switch (slot.phase) {
       case Phase::kFree:
-      case Phase::kDone:
-        return;
+      case Phase::kDone: return;
       case Phase::kInPool:
         if (!pool_.withdraw(slot)) return;  // it has begun, and ends by itself
         --on_thread_count_;
@@ -81,12 +78,8 @@ void EpollBackend::cancel(Operation& operation) noexcept {
       case Phase::kOnFutex:
         if (futexes_.cancel(slot)) ++counters_.cancels;
         return;  // its thread says how it ended
-      case Phase::kArmed:
-        disarm(slot);
-        break;
-      case Phase::kRetrying:
-        SlotList::remove(slot);
-        break;
+      case Phase::kArmed: disarm(slot); break;
+      case Phase::kRetrying: SlotList::remove(slot); break;
     }
     ++counters_.cancels;
     // As in io_uring, what has come already is not lost.
@@ -145,8 +138,7 @@ void EpollBackend::start_queued() noexcept {
       attempt(*slot);
       continue;
     }
-    if (operation->opcode == Opcode::kClose)
-      static_cast<void>(perform(*operation, operation->fd, false));
+    if (operation->opcode == Opcode::kClose) static_cast<void>(perform(*operation, operation->fd, false));
     state(*operation) = OperationState::kCancelling;
     refused_.push_back(*operation);
   }

@@ -78,7 +78,7 @@ class EpollBackend final : public Backend {
     std::uint32_t index = 0;
     std::uint32_t generation = 0;
     std::uint32_t next_free = 0;
-    std::uint32_t moved_bytes = 0;  // of a receive that waits for all
+    std::uint32_t moved_bytes = 0;     // of a receive that waits for all
     std::uint8_t idle_wake_count = 0;  // in a row
     Phase phase = Phase::kFree;
 
@@ -88,9 +88,7 @@ class EpollBackend final : public Backend {
 
   EpollBackend(EpollSet files, UniqueFd wake_fd, std::uint32_t operations_max);
 
-  static bool is_poll(const Operation& operation) noexcept {
-    return operation.opcode == Opcode::kPoll;
-  }
+  static bool is_poll(const Operation& operation) noexcept { return operation.opcode == Opcode::kPoll; }
 
   Slot* take_slot(Operation& operation) noexcept;  // null: no memory is left for one
   void free_slot(Slot& slot) noexcept;
@@ -126,8 +124,7 @@ class EpollBackend final : public Backend {
   }
   std::size_t end_all(OperationList& list, std::int32_t result) noexcept;
   bool quiet() const noexcept {
-    return used_count_ == 0 && queued_.empty() && cancelled_.empty() &&
-           !woken_.load(std::memory_order_relaxed);
+    return used_count_ == 0 && queued_.empty() && cancelled_.empty() && !woken_.load(std::memory_order_relaxed);
   }
 
   EpollSet files_;

@@ -18,9 +18,7 @@ namespace {
 constexpr std::uint8_t kIdleWakeCountMax = 4;
 constexpr std::int64_t kRetryNs = 5'000'000;
 
-bool passing(int error) noexcept {
-  return error == EMFILE || error == ENFILE || error == ENOMEM || error == ENOSPC;
-}
+bool passing(int error) noexcept { return error == EMFILE || error == ENFILE || error == ENOMEM || error == ENOSPC; }
 
 int duplicate_of(int fd) noexcept {
   const int duplicate = ::fcntl(fd, F_DUPFD_CLOEXEC, 0);
@@ -137,10 +135,9 @@ void EpollBackend::wait_for_futex(Slot& slot) noexcept {
   const Operation& operation = *slot.operation;
   slot.phase = Phase::kOnFutex;
   ++on_thread_count_;
-  const std::int32_t result =
-      futexes_.start(slot, {.address = operation.memory,
-                            .expected = static_cast<std::uint32_t>(operation.offset),
-                            .is_private = (operation.flags & kFutexPrivate) != 0});
+  const std::int32_t result = futexes_.start(slot, {.address = operation.memory,
+                                                    .expected = static_cast<std::uint32_t>(operation.offset),
+                                                    .is_private = (operation.flags & kFutexPrivate) != 0});
   if (result == FutexWaits::kWaiting) return;
   --on_thread_count_;
   finish(slot, result);

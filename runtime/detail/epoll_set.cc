@@ -40,9 +40,8 @@ int EpollSet::wait_once(std::span<epoll_event> events, std::int64_t deadline_ns)
   if (deadline_ns != 0) left_ns = std::max<std::int64_t>(deadline_ns - now_ns(), 0);
   if (has_pwait2_) {
     const timespec timeout{.tv_sec = left_ns / 1'000'000'000, .tv_nsec = left_ns % 1'000'000'000};
-    const auto found =
-        static_cast<int>(::syscall(SYS_epoll_pwait2, instance_.get(), events.data(), events.size(),
-                                   deadline_ns == kNever ? nullptr : &timeout, nullptr, 0));
+    const auto found = static_cast<int>(::syscall(SYS_epoll_pwait2, instance_.get(), events.data(), events.size(),
+                                                  deadline_ns == kNever ? nullptr : &timeout, nullptr, 0));
     if (found >= 0) return found;
     if (errno == EINTR) return -EINTR;
     has_pwait2_ = false;

@@ -20,9 +20,7 @@
 namespace wharf::runtime::detail {
 namespace {
 
-std::uint32_t flags_of(const FutexWord& word) noexcept {
-  return FUTEX_32 | (word.is_private ? FUTEX_PRIVATE_FLAG : 0);
-}
+std::uint32_t flags_of(const FutexWord& word) noexcept { return FUTEX_32 | (word.is_private ? FUTEX_PRIVATE_FLAG : 0); }
 
 void describe(const FutexWord& word, futex_waitv& waiter) noexcept {
   waiter = {.val = word.expected,
@@ -32,10 +30,9 @@ void describe(const FutexWord& word, futex_waitv& waiter) noexcept {
 }
 
 // Gives the index of the last one that was woken, or minus the errno.
-std::int32_t sleep_on(const futex_waitv* waiters, std::size_t count,
-                      const timespec* deadline) noexcept {
-  const auto result = static_cast<std::int32_t>(
-      ::syscall(SYS_futex_waitv, waiters, count, 0, deadline, CLOCK_MONOTONIC));
+std::int32_t sleep_on(const futex_waitv* waiters, std::size_t count, const timespec* deadline) noexcept {
+  const auto result =
+      static_cast<std::int32_t>(::syscall(SYS_futex_waitv, waiters, count, 0, deadline, CLOCK_MONOTONIC));
   return result < 0 ? -errno : result;
 }
 

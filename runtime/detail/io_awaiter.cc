@@ -16,9 +16,7 @@ IoAwaiter::IoAwaiter(const char* name, Opcode operation, int file, IoOptions opt
 }
 
 IoAwaiter::~IoAwaiter() {
-  WHARF_CHECK(
-      !in_flight(),
-      "an awaiter was destroyed while the kernel still works on its operation: join the task");
+  WHARF_CHECK(!in_flight(), "an awaiter was destroyed while the kernel still works on its operation: join the task");
 }
 
 void IoAwaiter::set_memory(const void* address, std::size_t bytes) noexcept {
@@ -81,8 +79,7 @@ Status IoAwaiter::status() const {
     return make_status(StatusCode::kCancelled, std::string(name_) + ": the task was stopped");
   }
   if (given_up && interrupted_ == Interrupted::kDeadline) {
-    return make_status(StatusCode::kDeadlineExceeded,
-                       std::string(name_) + ": the deadline has passed");
+    return make_status(StatusCode::kDeadlineExceeded, std::string(name_) + ": the deadline has passed");
   }
   return errno_status(-result_, name_);
 }

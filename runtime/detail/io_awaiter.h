@@ -26,16 +26,14 @@ struct IoOptions {
 
 namespace detail {
 
-inline constexpr std::size_t kTransferBytesMax = std::size_t{1}
-                                                 << 30;  // of one operation; more is short
+inline constexpr std::size_t kTransferBytesMax = std::size_t{1} << 30;  // of one operation; more is short
 
 class IoAwaiter : protected Operation, private coro::StopCallback, private Timer {
  public:
   static bool await_ready() noexcept { return false; }
   template <class Promise>
     requires std::is_base_of_v<coro::Frame, Promise>
-  bool await_suspend(std::coroutine_handle<Promise> handle,
-                     coro::Site site = coro::Site::current()) noexcept {
+  bool await_suspend(std::coroutine_handle<Promise> handle, coro::Site site = coro::Site::current()) noexcept {
     if (!begin(handle.promise())) return false;
     frame_->note_wait(site, *this);
     return true;
@@ -97,8 +95,7 @@ class [[nodiscard]] BytesAwaiter final : public IoAwaiter {
 // An operation that gives nothing but success.
 class [[nodiscard]] StatusAwaiter : public IoAwaiter {
  public:
-  StatusAwaiter(const char* name, Opcode operation, int file, std::uint32_t operation_flags,
-                IoOptions options) noexcept
+  StatusAwaiter(const char* name, Opcode operation, int file, std::uint32_t operation_flags, IoOptions options) noexcept
       : IoAwaiter(name, operation, file, options) {
     flags = operation_flags;
   }
@@ -115,16 +112,14 @@ class [[nodiscard]] ConnectAwaiter final : public StatusAwaiter {
 
 class [[nodiscard]] SpliceAwaiter final : public IoAwaiter {
  public:
-  SpliceAwaiter(int source, std::uint64_t source_offset, SpliceRequest request,
-                IoOptions options) noexcept
+  SpliceAwaiter(int source, std::uint64_t source_offset, SpliceRequest request, IoOptions options) noexcept
       : IoAwaiter("splice", Opcode::kSplice, source, options), request_(request) {
     offset = source_offset;
     request_.bytes = std::min(request_.bytes, kTransferBytesMax);
   }
   template <class Promise>
     requires std::is_base_of_v<coro::Frame, Promise>
-  bool await_suspend(std::coroutine_handle<Promise> handle,
-                     coro::Site site = coro::Site::current()) noexcept {
+  bool await_suspend(std::coroutine_handle<Promise> handle, coro::Site site = coro::Site::current()) noexcept {
     set_memory(&request_, sizeof(request_));
     return IoAwaiter::await_suspend(handle, site);
   }
@@ -169,8 +164,7 @@ class [[nodiscard]] CloseAwaiter final : public IoAwaiter {
   }
   template <class Promise>
     requires std::is_base_of_v<coro::Frame, Promise>
-  bool await_suspend(std::coroutine_handle<Promise> handle,
-                     coro::Site site = coro::Site::current()) noexcept {
+  bool await_suspend(std::coroutine_handle<Promise> handle, coro::Site site = coro::Site::current()) noexcept {
     static_cast<void>(file_.release());  // the operation closes it from here on
     return IoAwaiter::await_suspend(handle, site);
   }

@@ -15,8 +15,7 @@ namespace {
 void default_signals() noexcept {
   struct sigaction action{};
   action.sa_handler = SIG_DFL;
-  for (int signal = 1; signal < NSIG; ++signal)
-    ::sigaction(signal, &action, nullptr);  // not all can be
+  for (int signal = 1; signal < NSIG; ++signal) ::sigaction(signal, &action, nullptr);  // not all can be
   sigset_t none;
   sigemptyset(&none);
   ::sigprocmask(SIG_SETMASK, &none, nullptr);

@@ -10,8 +10,7 @@
 
 namespace wharf::runtime::detail {
 
-std::int32_t receive_message(int socket, const msghdr& room, int flags,
-                             std::span<std::byte> buffer) noexcept {
+std::int32_t receive_message(int socket, const msghdr& room, int flags, std::span<std::byte> buffer) noexcept {
   io_uring_recvmsg_out head{};
   const std::size_t before = sizeof(head) + room.msg_namelen + room.msg_controllen;
   if (buffer.size() < before) return -EFAULT;

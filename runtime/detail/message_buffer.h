@@ -15,7 +15,6 @@ namespace wharf::runtime::detail {
 // Receives one message without waiting. The buffer then holds a struct io_uring_recvmsg_out, room for room.msg_namelen bytes
 // of address and for room.msg_controllen of control messages, and the bytes. Gives how much of the buffer that is, or minus
 // the errno; -EFAULT: there is no room for so much.
-std::int32_t receive_message(int socket, const msghdr& room, int flags,
-                             std::span<std::byte> buffer) noexcept;
+std::int32_t receive_message(int socket, const msghdr& room, int flags, std::span<std::byte> buffer) noexcept;
 
 }  // namespace wharf::runtime::detail

@@ -23,15 +23,13 @@ class PathOperation : public IoAwaiter {
   bool await_ready() noexcept { return refuse_cut(path_); }
   template <class Promise>
     requires std::is_base_of_v<coro::Frame, Promise>
-  bool await_suspend(std::coroutine_handle<Promise> handle,
-                     coro::Site site = coro::Site::current()) noexcept {
+  bool await_suspend(std::coroutine_handle<Promise> handle, coro::Site site = coro::Site::current()) noexcept {
     memory = const_cast<char*>(path_.c_str());
     return IoAwaiter::await_suspend(handle, site);
   }
 
  protected:
-  PathOperation(const char* name, Opcode operation, int directory, std::string path,
-                IoOptions options) noexcept
+  PathOperation(const char* name, Opcode operation, int directory, std::string path, IoOptions options) noexcept
       : IoAwaiter(name, operation, directory, options), path_(std::move(path)) {}
 
   const std::string& path() const noexcept { return path_; }
@@ -44,8 +42,7 @@ class PathOperation : public IoAwaiter {
   // The operation's, with the path in it.
   Status path_status() const {
     if (cut_) {
-      return make_status(StatusCode::kInvalidArgument,
-                         std::string(name()) + ": a zero byte in a path");
+      return make_status(StatusCode::kInvalidArgument, std::string(name()) + ": a zero byte in a path");
     }
     const Status status = IoAwaiter::status();
     if (status.ok()) return status;
@@ -59,8 +56,8 @@ class PathOperation : public IoAwaiter {
 
 class [[nodiscard]] PathAwaiter final : public PathOperation {
  public:
-  PathAwaiter(const char* name, Opcode operation, int directory, std::string path,
-              std::uint32_t operation_flags, mode_t mode, IoOptions options) noexcept
+  PathAwaiter(const char* name, Opcode operation, int directory, std::string path, std::uint32_t operation_flags,
+              mode_t mode, IoOptions options) noexcept
       : PathOperation(name, operation, directory, std::move(path), options) {
     flags = operation_flags;
     memory_bytes = mode;
@@ -70,8 +67,7 @@ class [[nodiscard]] PathAwaiter final : public PathOperation {
 
 class [[nodiscard]] OpenAwaiter final : public PathOperation {
  public:
-  OpenAwaiter(int directory, std::string path, int open_flags, mode_t mode,
-              IoOptions options) noexcept
+  OpenAwaiter(int directory, std::string path, int open_flags, mode_t mode, IoOptions options) noexcept
       : PathOperation("open", Opcode::kOpenat, directory, std::move(path), options) {
     flags = static_cast<std::uint32_t>(open_flags | O_CLOEXEC);
     memory_bytes = mode;
@@ -84,16 +80,14 @@ class [[nodiscard]] OpenAwaiter final : public PathOperation {
 
 class [[nodiscard]] StatxAwaiter final : public PathOperation {
  public:
-  StatxAwaiter(int directory, std::string path, int at_flags, unsigned mask,
-               IoOptions options) noexcept
+  StatxAwaiter(int directory, std::string path, int at_flags, unsigned mask, IoOptions options) noexcept
       : PathOperation("statx", Opcode::kStatx, directory, std::move(path), options),
         request_{directory, nullptr, mask, nullptr} {
     flags = static_cast<std::uint32_t>(at_flags);
   }
   template <class Promise>
     requires std::is_base_of_v<coro::Frame, Promise>
-  bool await_suspend(std::coroutine_handle<Promise> handle,
-                     coro::Site site = coro::Site::current()) noexcept {
+  bool await_suspend(std::coroutine_handle<Promise> handle, coro::Site site = coro::Site::current()) noexcept {
     request_.path = path().c_str();
     request_.result = &about_;
     memory = &request_;
@@ -121,8 +115,7 @@ class [[nodiscard]] RenameAwaiter final : public PathOperation {
   bool await_ready() noexcept { return PathOperation::await_ready() || refuse_cut(target_); }
   template <class Promise>
     requires std::is_base_of_v<coro::Frame, Promise>
-  bool await_suspend(std::coroutine_handle<Promise> handle,
-                     coro::Site site = coro::Site::current()) noexcept {
+  bool await_suspend(std::coroutine_handle<Promise> handle, coro::Site site = coro::Site::current()) noexcept {
     request_.source = path().c_str();
     request_.target = target_.c_str();
     memory = &request_;

@@ -15,9 +15,7 @@
 namespace wharf::runtime::detail {
 namespace {
 
-std::int32_t result_of(ssize_t result) noexcept {
-  return result < 0 ? -errno : static_cast<std::int32_t>(result);
-}
+std::int32_t result_of(ssize_t result) noexcept { return result < 0 ? -errno : static_cast<std::int32_t>(result); }
 
 std::int32_t poll_now(int file, std::uint32_t events) noexcept {
   pollfd one{.fd = file, .events = static_cast<short>(events), .revents = 0};
@@ -129,9 +127,8 @@ std::int32_t splice_to(const Operation& operation, int source, bool nonblocking)
   auto from = static_cast<loff_t>(operation.offset);
   auto to = static_cast<loff_t>(request.target_offset);
   const unsigned flags = operation.flags | (nonblocking ? SPLICE_F_NONBLOCK : 0U);
-  return result_of(
-      ::splice(source, operation.offset == kCurrentPosition ? nullptr : &from, request.target,
-               request.target_offset == kCurrentPosition ? nullptr : &to, request.bytes, flags));
+  return result_of(::splice(source, operation.offset == kCurrentPosition ? nullptr : &from, request.target,
+                            request.target_offset == kCurrentPosition ? nullptr : &to, request.bytes, flags));
 }
 
 // Without waiting for the other end of a pipe, as io_uring does.
@@ -150,28 +147,21 @@ std::int32_t on_file_system(const Operation& operation, int file) noexcept {
   const auto flags = static_cast<int>(operation.flags);
   const auto* const path = static_cast<const char*>(operation.memory);
   switch (operation.opcode) {
-    case Opcode::kClose:
-      return result_of(::close(file));
-    case Opcode::kFsync:
-      return result_of(operation.flags == kFsyncDataOnly ? ::fdatasync(file) : ::fsync(file));
-    case Opcode::kMkdirat:
-      return result_of(::mkdirat(operation.fd, path, operation.memory_bytes));
-    case Opcode::kOpenat:
-      return open_now(operation, path);
+    case Opcode::kClose: return result_of(::close(file));
+    case Opcode::kFsync: return result_of(operation.flags == kFsyncDataOnly ? ::fdatasync(file) : ::fsync(file));
+    case Opcode::kMkdirat: return result_of(::mkdirat(operation.fd, path, operation.memory_bytes));
+    case Opcode::kOpenat: return open_now(operation, path);
     case Opcode::kRenameat: {
       const auto& request = *static_cast<const RenameRequest*>(operation.memory);
-      return result_of(::renameat2(request.source_directory, request.source,
-                                   request.target_directory, request.target, operation.flags));
+      return result_of(::renameat2(request.source_directory, request.source, request.target_directory, request.target,
+                                   operation.flags));
     }
     case Opcode::kStatx: {
       const auto& request = *static_cast<const StatxRequest*>(operation.memory);
-      return result_of(
-          ::statx(request.directory, request.path, flags, request.mask, request.result));
+      return result_of(::statx(request.directory, request.path, flags, request.mask, request.result));
     }
-    case Opcode::kUnlinkat:
-      return result_of(::unlinkat(operation.fd, path, flags));
-    default:
-      return -EINVAL;
+    case Opcode::kUnlinkat: return result_of(::unlinkat(operation.fd, path, flags));
+    default: return -EINVAL;
   }
 }
 
@@ -181,39 +171,27 @@ std::int32_t call(const Operation& operation, int file, bool nonblocking) noexce
   void* const memory = operation.memory;
   const std::size_t bytes = operation.memory_bytes;
   switch (operation.opcode) {
-    case Opcode::kNop:
-      return 0;
-    case Opcode::kAccept:
-      return accept_from(file, flags, nonblocking);
+    case Opcode::kNop: return 0;
+    case Opcode::kAccept: return accept_from(file, flags, nonblocking);
     case Opcode::kClose:
     case Opcode::kFsync:
     case Opcode::kMkdirat:
     case Opcode::kOpenat:
     case Opcode::kRenameat:
     case Opcode::kStatx:
-    case Opcode::kUnlinkat:
-      return nonblocking ? -EAGAIN : on_file_system(operation, file);
-    case Opcode::kFutexWait:
-      return -EINVAL;  // a thread that waits so could not be called back: FutexWaits
-    case Opcode::kSplice:
-      return splice_to(operation, file, nonblocking);
-    case Opcode::kConnect:
-      return connect_to(file, operation, nonblocking);
-    case Opcode::kPoll:
-      return poll_file(file, operation.flags, nonblocking);
+    case Opcode::kUnlinkat: return nonblocking ? -EAGAIN : on_file_system(operation, file);
+    case Opcode::kFutexWait: return -EINVAL;  // a thread that waits so could not be called back: FutexWaits
+    case Opcode::kSplice: return splice_to(operation, file, nonblocking);
+    case Opcode::kConnect: return connect_to(file, operation, nonblocking);
+    case Opcode::kPoll: return poll_file(file, operation.flags, nonblocking);
     case Opcode::kRead:
     case Opcode::kReadv:
     case Opcode::kWrite:
-    case Opcode::kWritev:
-      return read_or_write(operation, file, nonblocking);
-    case Opcode::kRecv:
-      return result_of(::recv(file, memory, bytes, socket_flags));
-    case Opcode::kRecvmsg:
-      return result_of(::recvmsg(file, static_cast<msghdr*>(memory), socket_flags));
-    case Opcode::kSend:
-      return result_of(::send(file, memory, bytes, socket_flags));
-    case Opcode::kSendmsg:
-      return result_of(::sendmsg(file, static_cast<const msghdr*>(memory), socket_flags));
+    case Opcode::kWritev: return read_or_write(operation, file, nonblocking);
+    case Opcode::kRecv: return result_of(::recv(file, memory, bytes, socket_flags));
+    case Opcode::kRecvmsg: return result_of(::recvmsg(file, static_cast<msghdr*>(memory), socket_flags));
+    case Opcode::kSend: return result_of(::send(file, memory, bytes, socket_flags));
+    case Opcode::kSendmsg: return result_of(::sendmsg(file, static_cast<const msghdr*>(memory), socket_flags));
   }
   return -EINVAL;
 }
@@ -234,16 +212,13 @@ std::uint32_t awaited_events(const Operation& operation) noexcept {
     case Opcode::kReadv:
     case Opcode::kRecv:
     case Opcode::kRecvmsg:
-    case Opcode::kSplice:
-      return POLLIN;
+    case Opcode::kSplice: return POLLIN;
     case Opcode::kConnect:
     case Opcode::kSend:
     case Opcode::kSendmsg:
     case Opcode::kWrite:
-    case Opcode::kWritev:
-      return POLLOUT;
-    case Opcode::kPoll:
-      return operation.flags | POLLERR | POLLHUP;
+    case Opcode::kWritev: return POLLOUT;
+    case Opcode::kPoll: return operation.flags | POLLERR | POLLHUP;
     case Opcode::kClose:
     case Opcode::kFsync:
     case Opcode::kFutexWait:
@@ -252,8 +227,7 @@ std::uint32_t awaited_events(const Operation& operation) noexcept {
     case Opcode::kOpenat:
     case Opcode::kRenameat:
     case Opcode::kStatx:
-    case Opcode::kUnlinkat:
-      return 0;
+    case Opcode::kUnlinkat: return 0;
   }
   return 0;
 }

@@ -23,8 +23,7 @@ msghdr* header_of(const Operation& operation) noexcept {
 class Rest {
  public:
   Rest(const Operation& operation, std::size_t moved_bytes) noexcept
-      : whole_{.iov_base = operation.memory, .iov_len = operation.memory_bytes},
-        bytes_max_(kBytesMax - moved_bytes) {
+      : whole_{.iov_base = operation.memory, .iov_len = operation.memory_bytes}, bytes_max_(kBytesMax - moved_bytes) {
     const msghdr* const header = header_of(operation);
     const iovec* const parts = header != nullptr ? header->msg_iov : &whole_;
     const std::size_t part_count = header != nullptr ? header->msg_iovlen : 1;
@@ -77,8 +76,7 @@ std::int32_t receive(const Operation& operation, int file, std::uint32_t& moved_
     Rest rest(operation, moved_bytes);
     msghdr message = header != nullptr ? *header : msghdr{};
     rest.give_to(message);
-    const ssize_t result =
-        ::recvmsg(file, &message, static_cast<int>(operation.flags) | MSG_DONTWAIT);
+    const ssize_t result = ::recvmsg(file, &message, static_cast<int>(operation.flags) | MSG_DONTWAIT);
     if (result < 0 && errno == EAGAIN) return -EAGAIN;
     if (result < 0) return moved_bytes != 0 ? receive_no_more(operation, moved_bytes) : -errno;
     moved_bytes += static_cast<std::uint32_t>(result);
@@ -95,8 +93,7 @@ std::int32_t receive(const Operation& operation, int file, std::uint32_t& moved_
 bool receives_all(const Operation& operation, int file) noexcept {
   if (operation.opcode != Opcode::kRecv && operation.opcode != Opcode::kRecvmsg) return false;
   constexpr std::uint32_t kOtherThanBytes = MSG_PEEK | MSG_OOB | MSG_ERRQUEUE;
-  if ((operation.flags & MSG_WAITALL) == 0 || (operation.flags & kOtherThanBytes) != 0)
-    return false;
+  if ((operation.flags & MSG_WAITALL) == 0 || (operation.flags & kOtherThanBytes) != 0) return false;
   const msghdr* const header = header_of(operation);
   if (header != nullptr && header->msg_controllen != 0) return false;
   const int saved = errno;
@@ -105,8 +102,7 @@ bool receives_all(const Operation& operation, int file) noexcept {
   return stream;
 }
 
-std::int32_t receive_more(const Operation& operation, int file,
-                          std::uint32_t& moved_bytes) noexcept {
+std::int32_t receive_more(const Operation& operation, int file, std::uint32_t& moved_bytes) noexcept {
   const int saved = errno;
   const std::int32_t result = receive(operation, file, moved_bytes);
   errno = saved;

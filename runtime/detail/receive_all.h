@@ -16,8 +16,7 @@ bool receives_all(const Operation& operation, int file) noexcept;
 // Receives what is there of what is missing; `moved_bytes`, at first 0, holds between calls how much there has been. -EAGAIN: it
 // is not all yet. Otherwise the result: all bytes; fewer at the stream's end, or on an error; or minus the errno, if there were
 // none.
-std::int32_t receive_more(const Operation& operation, int file,
-                          std::uint32_t& moved_bytes) noexcept;
+std::int32_t receive_more(const Operation& operation, int file, std::uint32_t& moved_bytes) noexcept;
 
 // It shall not go on. Gives what it has come to; `moved_bytes` is not 0.
 std::int32_t receive_no_more(const Operation& operation, std::uint32_t moved_bytes) noexcept;

@@ -45,8 +45,7 @@ class UnderStop final : private coro::Joiner {
   static bool await_ready() noexcept { return false; }
   template <class Promise>
     requires std::is_base_of_v<coro::Frame, Promise>
-  void await_suspend(std::coroutine_handle<Promise> handle,
-                     coro::Site site = coro::Site::current()) noexcept {
+  void await_suspend(std::coroutine_handle<Promise> handle, coro::Site site = coro::Site::current()) noexcept {
     parent_ = &handle.promise();
     stop_.follow(parent_->context->stop);
     context_ = parent_->context->with_stop(stop_.token());
@@ -83,8 +82,7 @@ class [[nodiscard]] RemoteCall final : private coro::StopCallback {
   static bool await_ready() noexcept { return false; }
   template <class Promise>
     requires std::is_base_of_v<coro::Frame, Promise>
-  bool await_suspend(std::coroutine_handle<Promise> handle,
-                     coro::Site site = coro::Site::current()) noexcept {
+  bool await_suspend(std::coroutine_handle<Promise> handle, coro::Site site = coro::Site::current()) noexcept {
     frame_ = &handle.promise();
     deadline_ns_ = frame_->context->deadline_ns;
     gate_ = Reactor::current().gate();
@@ -105,8 +103,7 @@ class [[nodiscard]] RemoteCall final : private coro::StopCallback {
  private:
   class Order final : public Posted {
    public:
-    Order(RemoteCall& call, void (RemoteCall::*work)() noexcept,
-          void (RemoteCall::*refused)() noexcept) noexcept
+    Order(RemoteCall& call, void (RemoteCall::*work)() noexcept, void (RemoteCall::*refused)() noexcept) noexcept
         : call_(call), work_(work), refused_(refused) {}
     void run() noexcept override { (call_.*work_)(); }
     void drop() noexcept override { (call_.*refused_)(); }
@@ -142,8 +139,7 @@ class [[nodiscard]] RemoteCall final : private coro::StopCallback {
     call.send(call.reply_);  // from here on the call may be gone
   }
   coro::Task<Result> invoke() {
-    return std::apply([this](Args&... args) { return std::invoke(function_, std::move(args)...); },
-                      args_);
+    return std::apply([this](Args&... args) { return std::invoke(function_, std::move(args)...); }, args_);
   }
   void cancel() noexcept {
     stop_.request_stop();

@@ -18,13 +18,9 @@ StatusOr<Address> named(int socket, Name name, const char* operation) {
 
 }  // namespace
 
-StatusOr<Address> local_address(int socket) {
-  return named(socket, sys::getsockname, "local_address");
-}
+StatusOr<Address> local_address(int socket) { return named(socket, sys::getsockname, "local_address"); }
 
-StatusOr<Address> peer_address(int socket) {
-  return named(socket, sys::getpeername, "peer_address");
-}
+StatusOr<Address> peer_address(int socket) { return named(socket, sys::getpeername, "peer_address"); }
 
 StatusOr<UniqueFd> open_socket(const Address& address, int type) {
   if (address.family() == AF_UNSPEC) {

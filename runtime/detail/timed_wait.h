@@ -22,8 +22,8 @@ class TimedWait : protected coro::detail::Wait, private Timer {
 
   // As Wait::suspend does. False: the task goes on at once, stopped or too late.
   template <class Promise, class Awaiter>
-  bool suspend(std::coroutine_handle<Promise> handle, coro::detail::WaitList& list,
-               const coro::Site& site, const Awaiter& awaiter) noexcept {
+  bool suspend(std::coroutine_handle<Promise> handle, coro::detail::WaitList& list, const coro::Site& site,
+               const Awaiter& awaiter) noexcept {
     if (late() || !Wait::suspend(handle, list, site, awaiter)) return false;
     Timer::set(deadline_ns_);
     return true;

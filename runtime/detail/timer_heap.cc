@@ -6,13 +6,10 @@
 
 namespace wharf::runtime::detail {
 
-TimerHeap::~TimerHeap() {
-  WHARF_CHECK(root_ == nullptr, "a Reactor was destroyed while a Timer of it was set");
-}
+TimerHeap::~TimerHeap() { WHARF_CHECK(root_ == nullptr, "a Reactor was destroyed while a Timer of it was set"); }
 
 bool TimerHeap::before(const Timer& a, const Timer& b) noexcept {
-  return a.deadline_ns_ != b.deadline_ns_ ? a.deadline_ns_ < b.deadline_ns_
-                                          : a.sequence_ < b.sequence_;
+  return a.deadline_ns_ != b.deadline_ns_ ? a.deadline_ns_ < b.deadline_ns_ : a.sequence_ < b.sequence_;
 }
 
 // Makes the later of two roots the first child of the other. Either may be null.

@@ -23,9 +23,7 @@ class TimerHeap {
 
   std::size_t size() const noexcept { return size_; }
   // kNever if there is none.
-  std::int64_t first_deadline_ns() const noexcept {
-    return root_ != nullptr ? root_->deadline_ns_ : kNever;
-  }
+  std::int64_t first_deadline_ns() const noexcept { return root_ != nullptr ? root_->deadline_ns_ : kNever; }
 
   // A timer that is not set.
   void insert(Timer& timer, std::int64_t deadline_ns) noexcept;

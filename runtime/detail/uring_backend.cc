@@ -17,23 +17,20 @@ namespace wharf::runtime::detail {
 namespace {
 
 constexpr std::uint32_t kRingEntriesLimit = 32'767;  // the kernel's, nearly
-constexpr std::uint32_t kOperationsLimit = 32'767;  // with the waker, half the kernel's completions
-constexpr Operation* kCancelAnswer = nullptr;       // whom the end of a cancellation is for
+constexpr std::uint32_t kOperationsLimit = 32'767;   // with the waker, half the kernel's completions
+constexpr Operation* kCancelAnswer = nullptr;        // whom the end of a cancellation is for
 
-constexpr unsigned kCommonFlags =
-    IORING_SETUP_CLAMP | IORING_SETUP_CQSIZE | IORING_SETUP_SUBMIT_ALL;
+constexpr unsigned kCommonFlags = IORING_SETUP_CLAMP | IORING_SETUP_CQSIZE | IORING_SETUP_SUBMIT_ALL;
 // From the best to the plainest; the kernel says EINVAL to flags that it does not know.
 constexpr std::array<unsigned, UringBackend::kSetupCount> kSetupFlags = {
     // 6.1: completions are worked out in our enter only, and a flag says when there are some.
-    kCommonFlags | IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN |
-        IORING_SETUP_TASKRUN_FLAG,
+    kCommonFlags | IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_TASKRUN_FLAG,
     // 5.19: no interrupt of running code either. It is the first with multishot accept.
     kCommonFlags | IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG,
 };
 constexpr unsigned kFeatures = IORING_FEAT_NODROP | IORING_FEAT_EXT_ARG;
 
-int set_up_ring(std::uint32_t ring_entries, std::uint32_t operations_max, std::size_t first_setup,
-                io_uring& ring) {
+int set_up_ring(std::uint32_t ring_entries, std::uint32_t operations_max, std::size_t first_setup, io_uring& ring) {
   int result = -EINVAL;
   for (std::size_t setup = first_setup; setup < kSetupFlags.size(); ++setup) {
     io_uring_params params{};
@@ -65,20 +62,17 @@ int set_up_ring(std::uint32_t ring_entries, std::uint32_t operations_max, std::s
 
 }  // namespace
 
-StatusOr<std::unique_ptr<Backend>> UringBackend::create(std::uint32_t ring_entries,
-                                                        std::uint32_t operations_max,
+StatusOr<std::unique_ptr<Backend>> UringBackend::create(std::uint32_t ring_entries, std::uint32_t operations_max,
                                                         std::size_t first_setup) {
   if (ring_entries == 0 || ring_entries > kRingEntriesLimit || operations_max == 0 ||
       operations_max > kOperationsLimit) {
-    return make_status(StatusCode::kInvalidArgument,
-                       "io_uring: ring_entries and operations_max are 1 to 32767");
+    return make_status(StatusCode::kInvalidArgument, "io_uring: ring_entries and operations_max are 1 to 32767");
   }
   ++operations_max;  // for the waker
   const int eventfd = sys::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   if (eventfd < 0) {
     const bool none_left = eventfd == -EMFILE;
-    return errno_status(-eventfd, "eventfd",
-                        none_left ? "no file descriptor is left: raise ulimit -n" : "");
+    return errno_status(-eventfd, "eventfd", none_left ? "no file descriptor is left: raise ulimit -n" : "");
   }
   UniqueFd wake_fd(eventfd);
   io_uring ring{};
@@ -90,8 +84,7 @@ StatusOr<std::unique_ptr<Backend>> UringBackend::create(std::uint32_t ring_entri
   return backend;
 }
 
-UringBackend::UringBackend(const io_uring& ring, UniqueFd wake_fd,
-                           std::uint32_t operations_max) noexcept
+UringBackend::UringBackend(const io_uring& ring, UniqueFd wake_fd, std::uint32_t operations_max) noexcept
     : ring_(ring), wake_fd_(std::move(wake_fd)), operations_max_(operations_max) {
   waker_.opcode = Opcode::kPoll;
   waker_.multishot = true;
@@ -106,9 +99,8 @@ UringBackend::~UringBackend() {
   } else {
     --in_kernel_count_;
   }
-  WHARF_CHECK(
-      in_kernel_count_ == 0 && queued_.empty() && cancelled_.empty(),
-      "a Reactor was destroyed with operations in flight: first destroy what they belong to");
+  WHARF_CHECK(in_kernel_count_ == 0 && queued_.empty() && cancelled_.empty(),
+              "a Reactor was destroyed with operations in flight: first destroy what they belong to");
   static_cast<void>(ring_fd_.release().release());  // its number may be used anew at once
   io_uring_queue_exit(&ring_);
 }
@@ -178,8 +170,7 @@ bool UringBackend::prepare() noexcept {
 }
 
 bool UringBackend::kernel_calls() const noexcept {
-  return (io_uring_smp_load_acquire(ring_.sq.kflags) &
-          (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW)) != 0;
+  return (io_uring_smp_load_acquire(ring_.sq.kflags) & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW)) != 0;
 }
 
 void UringBackend::enter_now() noexcept { check_entered(io_uring_submit_and_get_events(&ring_)); }
@@ -220,8 +211,8 @@ int UringBackend::check_entered(int result) noexcept {
 
 // Nothing to submit, to reap or to deliver: the hot path of a reactor that polls shared memory.
 bool UringBackend::quiet() const noexcept {
-  return queued_.empty() && cancelling_.empty() && cancelled_.empty() &&
-         io_uring_cq_ready(&ring_) == 0 && !kernel_calls() && io_uring_sq_ready(&ring_) == 0;
+  return queued_.empty() && cancelling_.empty() && cancelled_.empty() && io_uring_cq_ready(&ring_) == 0 &&
+         !kernel_calls() && io_uring_sq_ready(&ring_) == 0;
 }
 
 std::size_t UringBackend::poll() noexcept {
@@ -255,8 +246,7 @@ std::size_t UringBackend::harvest() noexcept {
     if (!more) --in_kernel_count_;
     if (operation->buffer_group >= 0) {
       const bool taken = (flags & IORING_CQE_F_BUFFER) != 0;
-      operation->buffer_taken =
-          taken ? static_cast<std::int32_t>(flags >> IORING_CQE_BUFFER_SHIFT) : -1;
+      operation->buffer_taken = taken ? static_cast<std::int32_t>(flags >> IORING_CQE_BUFFER_SHIFT) : -1;
     }
     complete(*operation, result, more);
     ++count;

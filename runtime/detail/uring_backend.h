@@ -34,8 +34,7 @@ class UringBackend final : public Backend {
   static constexpr std::size_t kSetupCount = 2;
 
   // Errors: see Reactor::create.
-  static StatusOr<std::unique_ptr<Backend>> create(std::uint32_t ring_entries,
-                                                   std::uint32_t operations_max,
+  static StatusOr<std::unique_ptr<Backend>> create(std::uint32_t ring_entries, std::uint32_t operations_max,
                                                    std::size_t first_setup = 0);
   // Aborts if an operation is in flight.
   ~UringBackend() override;

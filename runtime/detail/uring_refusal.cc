@@ -23,15 +23,12 @@ Refusal too_old(const std::string& what, const std::string& since) {
 Refusal no_descriptor() { return {"no file descriptor is left", "raise ulimit -n"}; }
 
 Refusal by_security_module(const std::string& what) {
-  return {"a security module (SELinux, AppArmor) forbids it",
-          "allow " + what + " for this program"};
+  return {"a security module (SELinux, AppArmor) forbids it", "allow " + what + " for this program"};
 }
 
 }  // namespace
 
-bool has_seccomp_filter() {
-  return read_proc("/proc/self/status").find("\nSeccomp:\t2") != std::string::npos;
-}
+bool has_seccomp_filter() { return read_proc("/proc/self/status").find("\nSeccomp:\t2") != std::string::npos; }
 
 std::string read_proc(const char* path) {
   const UniqueFd file(sys::open(path, O_RDONLY | O_CLOEXEC));
@@ -57,21 +54,17 @@ Refusal explain_uring_refusal(int error) {
       }
       return by_seccomp(calls);
     }
-    case EACCES:
-      return by_security_module("io_uring");
+    case EACCES: return by_security_module("io_uring");
     case ENOSYS:
       if (has_seccomp_filter()) return by_seccomp(calls);
       return too_old(" has no io_uring", "6.1");
-    case EINVAL:
-      return too_old(" is too old", "6.1");
+    case EINVAL: return too_old(" is too old", "6.1");
     case ENOMEM:
       return {"no memory for the rings",
               "raise the memory limit (cgroup memory.max; before Linux 5.12 also ulimit -l), or "
               "lower ReactorOptions::operations_max"};
-    case EMFILE:
-      return no_descriptor();
-    default:
-      return {};
+    case EMFILE: return no_descriptor();
+    default: return {};
   }
 }
 
@@ -82,18 +75,13 @@ Refusal explain_call_refusal(int error, const std::string& call, const std::stri
       if (has_seccomp_filter()) return by_seccomp(call);
       if (error == ENOSYS) return too_old(" has no " + call, since);
       return by_security_module(call);
-    case EACCES:
-      return by_security_module(call);
+    case EACCES: return by_security_module(call);
     case EINVAL:
     case EOPNOTSUPP:
-    case ENOPROTOOPT:
-      return too_old(" is too old", since);
-    case ENOMEM:
-      return {"no memory, or no locked memory, is left", "raise cgroup memory.max, or ulimit -l"};
-    case EMFILE:
-      return no_descriptor();
-    default:
-      return {};
+    case ENOPROTOOPT: return too_old(" is too old", since);
+    case ENOMEM: return {"no memory, or no locked memory, is left", "raise cgroup memory.max, or ulimit -l"};
+    case EMFILE: return no_descriptor();
+    default: return {};
   }
 }
 
@@ -101,8 +89,8 @@ Status uring_refusal(int error) {
   const bool want = error == ENOMEM || error == EMFILE || error == ENFILE;
   const StatusCode code = want ? StatusCode::kResourceExhausted : StatusCode::kUnavailable;
   const Refusal refusal = explain_uring_refusal(error);
-  const Status status = errno_status(
-      error, "io_uring", refusal.cause.empty() ? "" : refusal.cause + ": " + refusal.remedy);
+  const Status status =
+      errno_status(error, "io_uring", refusal.cause.empty() ? "" : refusal.cause + ": " + refusal.remedy);
   return make_status(code, std::string(status.message()));
 }
 

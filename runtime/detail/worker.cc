@@ -21,8 +21,7 @@ class Worker::Until {
   static constexpr const char* kWaitsFor = "the end of the Runtime";
   bool await_ready() const noexcept { return done_; }
   template <class Promise>
-  void await_suspend(std::coroutine_handle<Promise> handle,
-                     coro::Site site = coro::Site::current()) noexcept {
+  void await_suspend(std::coroutine_handle<Promise> handle, coro::Site site = coro::Site::current()) noexcept {
     worker_.waiting_ = &handle.promise();
     handle.promise().note_wait(site, *this);
   }

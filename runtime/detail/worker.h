@@ -29,8 +29,7 @@
 namespace wharf::runtime::detail {
 
 template <class Task>
-concept SpawnedTask =
-    std::same_as<Task, coro::Task<void>> || std::same_as<Task, coro::Task<Status>>;
+concept SpawnedTask = std::same_as<Task, coro::Task<void>> || std::same_as<Task, coro::Task<Status>>;
 
 class Worker {
  public:
@@ -62,9 +61,7 @@ class Worker {
   template <class T>
   void start(coro::Task<T> task);
   bool stopping() const noexcept { return stopping_.load(std::memory_order_relaxed); }
-  void failed(std::exception_ptr error) noexcept {
-    owner_.task_failed(absl::OkStatus(), std::move(error));
-  }
+  void failed(std::exception_ptr error) noexcept { owner_.task_failed(absl::OkStatus(), std::move(error)); }
 
   // Null on a thread that no worker drives.
   static Worker* current() noexcept;
@@ -83,8 +80,7 @@ class Worker {
   // Work of this object's own; what is left of it when the reactor dies is nothing.
   class Order final : public Posted {
    public:
-    Order(Worker& worker, void (Worker::*work)() noexcept) noexcept
-        : worker_(worker), work_(work) {}
+    Order(Worker& worker, void (Worker::*work)() noexcept) noexcept : worker_(worker), work_(work) {}
     void run() noexcept override { (worker_.*work_)(); }
     void drop() noexcept override {}
 
@@ -135,8 +131,7 @@ class SpawnOrder final : public Posted {
   void run() noexcept override {
     if (!worker_.stopping()) {
       try {
-        worker_.start(std::apply(
-            [this](Args&... args) { return std::invoke(function_, std::move(args)...); }, args_));
+        worker_.start(std::apply([this](Args&... args) { return std::invoke(function_, std::move(args)...); }, args_));
       } catch (...) {
         worker_.failed(std::current_exception());
       }

@@ -13,16 +13,15 @@ namespace wharf::runtime::explain {
 namespace {
 
 State state_of(const std::vector<Finding>& findings, const std::string& name) {
-  const auto found = std::find_if(findings.begin(), findings.end(),
-                                  [&](const Finding& finding) { return finding.name == name; });
+  const auto found =
+      std::find_if(findings.begin(), findings.end(), [&](const Finding& finding) { return finding.name == name; });
   return found != findings.end() ? found->state : State::kNotTried;
 }
 
 Finding kernel_version(const std::string& release) {
   char* end = nullptr;
-  const long major = std::strtol(release.c_str(), &end, 10);  // NOLINT(google-runtime-int)
-  const long minor =
-      *end == '.' ? std::strtol(end + 1, nullptr, 10) : 0;  // NOLINT(google-runtime-int)
+  const long major = std::strtol(release.c_str(), &end, 10);               // NOLINT(google-runtime-int)
+  const long minor = *end == '.' ? std::strtol(end + 1, nullptr, 10) : 0;  // NOLINT(google-runtime-int)
   const bool enough = major > 6 || (major == 6 && minor >= 1);
   Finding finding{"kernel", State::kYes, release, "6.1 or newer is wanted", "", ""};
   if (!enough) {

@@ -8,20 +8,15 @@ namespace wharf::runtime::explain {
 
 const char* to_text(State state) noexcept {
   switch (state) {
-    case State::kYes:
-      return "yes";
-    case State::kLimited:
-      return "limited";
-    case State::kNo:
-      return "no";
-    case State::kNotTried:
-      return "not tried";
+    case State::kYes: return "yes";
+    case State::kLimited: return "limited";
+    case State::kNo: return "no";
+    case State::kNotTried: return "not tried";
   }
   return "?";
 }
 
-Finding finding_of(std::string name, int error, std::string found, std::string use,
-                   const detail::Refusal& refusal) {
+Finding finding_of(std::string name, int error, std::string found, std::string use, const detail::Refusal& refusal) {
   if (error == 0) return {std::move(name), State::kYes, std::move(found), std::move(use), "", ""};
   const bool known = !refusal.cause.empty();
   return {std::move(name),

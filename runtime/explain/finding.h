@@ -40,7 +40,6 @@ struct Explanation {
 };
 
 // A finding whose probe ended with `error`, an errno, or with 0 for success.
-Finding finding_of(std::string name, int error, std::string found, std::string use,
-                   const detail::Refusal& refusal);
+Finding finding_of(std::string name, int error, std::string found, std::string use, const detail::Refusal& refusal);
 
 }  // namespace wharf::runtime::explain

@@ -25,21 +25,18 @@ std::string to_table(const Explanation& explanation) {
   for (const Finding& finding : explanation.findings) {
     name_width = std::max(name_width, finding.name.size());
   }
-  std::string text = "wharf " WHARF_VERSION " on Linux " + explanation.kernel + ", " +
-                     explanation.machine + (explanation.seccomp ? ", under a seccomp filter" : "") +
-                     "\n\n";
+  std::string text = "wharf " WHARF_VERSION " on Linux " + explanation.kernel + ", " + explanation.machine +
+                     (explanation.seccomp ? ", under a seccomp filter" : "") + "\n\n";
   std::string missing;
   for (const Finding& finding : explanation.findings) {
-    text +=
-        trimmed("  " + padded(finding.name, name_width + 2) + padded(to_text(finding.state), 11) +
-                (finding.found.empty() ? finding.use : finding.found));
+    text += trimmed("  " + padded(finding.name, name_width + 2) + padded(to_text(finding.state), 11) +
+                    (finding.found.empty() ? finding.use : finding.found));
     if (finding.cause.empty()) continue;
-    missing += "  " + finding.name + "\n    cause:   " + finding.cause +
-               "\n    remedy:  " + finding.remedy + "\n    for:     " + finding.use + "\n";
+    missing += "  " + finding.name + "\n    cause:   " + finding.cause + "\n    remedy:  " + finding.remedy +
+               "\n    for:     " + finding.use + "\n";
   }
   if (!missing.empty()) text += "\nMissing or limited\n" + missing;
-  text +=
-      "\nChosen\n  reactor   " + explanation.backend + "\n  messages  " + explanation.memory + "\n";
+  text += "\nChosen\n  reactor   " + explanation.backend + "\n  messages  " + explanation.memory + "\n";
   return text;
 }
 
@@ -54,9 +51,8 @@ std::string to_json(const Explanation& explanation) {
                         {"remedy", finding.remedy}});
   }
   const nlohmann::ordered_json all = {
-      {"wharf", WHARF_VERSION},         {"kernel", explanation.kernel},
-      {"machine", explanation.machine}, {"seccomp", explanation.seccomp},
-      {"usable", explanation.usable},   {"backend", explanation.backend},
+      {"wharf", WHARF_VERSION},         {"kernel", explanation.kernel},    {"machine", explanation.machine},
+      {"seccomp", explanation.seccomp}, {"usable", explanation.usable},    {"backend", explanation.backend},
       {"memory", explanation.memory},   {"findings", std::move(findings)},
   };
   return all.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";

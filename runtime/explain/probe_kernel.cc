@@ -29,15 +29,13 @@ int try_sealing(const char*& call) {
   if (const int cut = sys::ftruncate(file.get(), kPageBytes); cut < 0) return -cut;
   call = "mmap";
   int error = 0;
-  void* own =
-      sys::mmap(nullptr, kPageBytes, PROT_READ | PROT_WRITE, MAP_SHARED, file.get(), 0, &error);
+  void* own = sys::mmap(nullptr, kPageBytes, PROT_READ | PROT_WRITE, MAP_SHARED, file.get(), 0, &error);
   if (own == nullptr) return -error;
   sys::munmap(own, kPageBytes);
   call = "fcntl(F_ADD_SEALS)";
   if (const int sealed = sys::fcntl(file.get(), F_ADD_SEALS, kSeals); sealed < 0) return -sealed;
   call = "F_SEAL_FUTURE_WRITE";
-  void* writable =
-      sys::mmap(nullptr, kPageBytes, PROT_READ | PROT_WRITE, MAP_SHARED, file.get(), 0, &error);
+  void* writable = sys::mmap(nullptr, kPageBytes, PROT_READ | PROT_WRITE, MAP_SHARED, file.get(), 0, &error);
   if (writable == nullptr) return 0;
   sys::munmap(writable, kPageBytes);
   return EOPNOTSUPP;  // a peer could write
@@ -46,10 +44,9 @@ int try_sealing(const char*& call) {
 Finding sealed_memory() {
   const char* call = "";
   const int error = try_sealing(call);
-  return finding_of(
-      "memfd.sealing", error, "a sealed file cannot be mapped for writing",
-      error == 0 ? "messages go through shared memory" : "messages go through the socket instead",
-      detail::explain_call_refusal(error, call, "5.1"));
+  return finding_of("memfd.sealing", error, "a sealed file cannot be mapped for writing",
+                    error == 0 ? "messages go through shared memory" : "messages go through the socket instead",
+                    detail::explain_call_refusal(error, call, "5.1"));
 }
 
 // Sends `fd` through a socket to itself; gives what arrives, or minus the errno.
@@ -72,8 +69,7 @@ int send_descriptor(int fd) {
   header->cmsg_type = SCM_RIGHTS;
   header->cmsg_len = CMSG_LEN(sizeof(int));
   std::memcpy(CMSG_DATA(header), &fd, sizeof(fd));
-  if (const ssize_t sent = sys::sendmsg(sender.get(), &message, 0); sent < 0)
-    return static_cast<int>(sent);
+  if (const ssize_t sent = sys::sendmsg(sender.get(), &message, 0); sent < 0) return static_cast<int>(sent);
   message.msg_controllen = sizeof(control);
   const ssize_t received = sys::recvmsg(receiver.get(), &message, MSG_CMSG_CLOEXEC);
   if (received < 0) return static_cast<int>(received);
@@ -96,18 +92,16 @@ int try_eventfd(const char*& call) {
   const std::uint64_t one = 1;
   std::uint64_t count = 0;
   call = "write to an eventfd";
-  if (const ssize_t sent = sys::write(copy.get(), &one, sizeof(one)); sent < 0)
-    return static_cast<int>(-sent);
-  if (const ssize_t got = sys::read(event.get(), &count, sizeof(count)); got < 0)
-    return static_cast<int>(-got);
+  if (const ssize_t sent = sys::write(copy.get(), &one, sizeof(one)); sent < 0) return static_cast<int>(-sent);
+  if (const ssize_t got = sys::read(event.get(), &count, sizeof(count)); got < 0) return static_cast<int>(-got);
   return count == 1 ? 0 : EIO;
 }
 
 Finding shared_eventfd() {
   const char* call = "";
   const int error = try_eventfd(call);
-  return finding_of("eventfd.sharing", error, "sent through a socket, it rings",
-                    "wakes the peer process", detail::explain_call_refusal(error, call, "2.6.30"));
+  return finding_of("eventfd.sharing", error, "sent through a socket, it rings", "wakes the peer process",
+                    detail::explain_call_refusal(error, call, "2.6.30"));
 }
 
 Finding pidfd() {
@@ -129,24 +123,19 @@ std::string chosen_word(const std::string& words) {
 Finding huge_pages() {
   const char* path = "/sys/kernel/mm/transparent_hugepage/shmem_enabled";
   const std::string word = chosen_word(detail::read_proc(path));
-  Finding finding{"huge_pages.shared_memory",        State::kYes, word,
-                  "the option huge_pages of a port", "",          ""};
+  Finding finding{"huge_pages.shared_memory", State::kYes, word, "the option huge_pages of a port", "", ""};
   if (word == "never" || word == "deny" || word.empty()) {
     finding.state = State::kNo;
     finding.found = word.empty() ? "no " + std::string(path) : word;
-    finding.cause =
-        word.empty() ? "the kernel was built without them" : std::string(path) + " is " + word;
-    finding.remedy = word.empty()
-                         ? "none is needed: the option changes nothing"
-                         : "echo advise > " + std::string(path) + ", if the option is used";
+    finding.cause = word.empty() ? "the kernel was built without them" : std::string(path) + " is " + word;
+    finding.remedy = word.empty() ? "none is needed: the option changes nothing"
+                                  : "echo advise > " + std::string(path) + ", if the option is used";
   }
   return finding;
 }
 
 }  // namespace
 
-std::vector<Finding> probe_kernel() {
-  return {sealed_memory(), shared_eventfd(), pidfd(), huge_pages()};
-}
+std::vector<Finding> probe_kernel() { return {sealed_memory(), shared_eventfd(), pidfd(), huge_pages()}; }
 
 }  // namespace wharf::runtime::explain

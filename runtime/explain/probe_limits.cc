@@ -25,8 +25,7 @@ std::string both(const rlimit& limit, rlim_t unit, const char* name) {
 Finding descriptors() {
   rlimit limit{};
   ::getrlimit(RLIMIT_NOFILE, &limit);
-  Finding finding{
-      "limit.nofile", State::kYes, both(limit, 1, ""), "a descriptor for each connection", "", ""};
+  Finding finding{"limit.nofile", State::kYes, both(limit, 1, ""), "a descriptor for each connection", "", ""};
   if (limit.rlim_cur < kNofileWanted) {
     finding.state = State::kLimited;
     finding.cause = "RLIMIT_NOFILE is " + amount(limit.rlim_cur, 1, "");
@@ -84,18 +83,16 @@ std::string list_of(const std::vector<int>& cpus) {
 Finding cpus() {
   const std::vector<int> allowed = allowed_cpus();
   const long online = ::sysconf(_SC_NPROCESSORS_ONLN);  // NOLINT(google-runtime-int)
-  Finding finding{
-      "cpus",
-      State::kYes,
-      std::to_string(allowed.size()) + " (" + list_of(allowed) + ") of " + std::to_string(online),
-      "RuntimeOptions::reactor_count = 0 makes a reactor for each",
-      "",
-      ""};
+  Finding finding{"cpus",
+                  State::kYes,
+                  std::to_string(allowed.size()) + " (" + list_of(allowed) + ") of " + std::to_string(online),
+                  "RuntimeOptions::reactor_count = 0 makes a reactor for each",
+                  "",
+                  ""};
   const double quota = cpu_quota();
   if (quota > 0 && quota < static_cast<double>(allowed.size())) {
     char text[32];
-    const auto end =
-        std::to_chars(text, text + sizeof(text), quota, std::chars_format::general, 3).ptr;
+    const auto end = std::to_chars(text, text + sizeof(text), quota, std::chars_format::general, 3).ptr;
     finding.state = State::kLimited;
     finding.cause = "cpu.max of the cgroup allows the time of " + std::string(text, end) + " cpus";
     finding.remedy = "raise it, or make fewer reactors than cpus";

@@ -47,8 +47,7 @@ ProbeRing::Answer ProbeRing::ask(const std::function<void(io_uring_sqe&)>& prepa
 }
 
 bool ProbeRing::knows(unsigned opcode) noexcept {
-  return probe_ != nullptr && opcode < probe_->ops_len &&
-         (probe_->ops[opcode].flags & IO_URING_OP_SUPPORTED) != 0;
+  return probe_ != nullptr && opcode < probe_->ops_len && (probe_->ops[opcode].flags & IO_URING_OP_SUPPORTED) != 0;
 }
 
 }  // namespace wharf::runtime::explain

@@ -23,13 +23,11 @@ class ProbeRing {
   io_uring& ring() noexcept { return ring_; }
 
   struct Answer {
-    std::int32_t
-        result;  // of the operation, or minus the errno; -ETIME if none came within a second
+    std::int32_t result;  // of the operation, or minus the errno; -ETIME if none came within a second
     std::uint32_t flags;  // IORING_CQE_F_*
   };
   // Submits what `prepare` describes; `provoke` then makes it happen; waits for the first completion.
-  Answer ask(const std::function<void(io_uring_sqe&)>& prepare,
-             const std::function<void()>& provoke = {});
+  Answer ask(const std::function<void(io_uring_sqe&)>& prepare, const std::function<void()>& provoke = {});
 
   // Whether the kernel says that it knows the operation, by its number.
   bool knows(unsigned opcode) noexcept;

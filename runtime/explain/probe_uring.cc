@@ -71,13 +71,12 @@ std::string missing_of(ProbeRing& ring, const std::array<NamedOpcode, kCount>& o
 Finding operations(ProbeRing& ring) {
   const std::string needed = missing_of(ring, kNeeded);
   const std::string further = missing_of(ring, kFurther);
-  Finding finding{
-      "io_uring.operations",
-      State::kYes,
-      "all " + std::to_string(kNeeded.size() + kFurther.size()) + " that wharf asks for",
-      "sockets and files",
-      "",
-      ""};
+  Finding finding{"io_uring.operations",
+                  State::kYes,
+                  "all " + std::to_string(kNeeded.size() + kFurther.size()) + " that wharf asks for",
+                  "sockets and files",
+                  "",
+                  ""};
   if (needed.empty() && further.empty()) return finding;
   finding.state = needed.empty() ? State::kLimited : State::kNo;
   finding.found = "without " + needed + (needed.empty() || further.empty() ? "" : ", ") + further;
@@ -87,8 +86,7 @@ Finding operations(ProbeRing& ring) {
   return finding;
 }
 
-Finding operation(ProbeRing& ring, const char* name, unsigned opcode, const char* use,
-                  const char* since) {
+Finding operation(ProbeRing& ring, const char* name, unsigned opcode, const char* use, const char* since) {
   const int error = ring.knows(opcode) ? 0 : EOPNOTSUPP;
   return finding_of(std::string("io_uring.") + name, error, "", use,
                     detail::explain_call_refusal(error, "io_uring_register", since));
@@ -106,8 +104,7 @@ ProbeRing::Answer poll_multishot(ProbeRing& ring) {
   const int made = sys::eventfd(1, EFD_CLOEXEC);
   if (made < 0) return {made, 0};
   const UniqueFd event(made);
-  return ring.ask(
-      [&](io_uring_sqe& sqe) { io_uring_prep_poll_multishot(&sqe, event.get(), POLLIN); });
+  return ring.ask([&](io_uring_sqe& sqe) { io_uring_prep_poll_multishot(&sqe, event.get(), POLLIN); });
 }
 
 ProbeRing::Answer accept_multishot(ProbeRing& ring) {
@@ -126,9 +123,7 @@ ProbeRing::Answer accept_multishot(ProbeRing& ring) {
   if (result == 0) result = sys::getsockname(listener.get(), any, &address_bytes);
   if (result < 0) return {result, 0};
   const auto answer = ring.ask(
-      [&](io_uring_sqe& sqe) {
-        io_uring_prep_multishot_accept(&sqe, listener.get(), nullptr, nullptr, SOCK_CLOEXEC);
-      },
+      [&](io_uring_sqe& sqe) { io_uring_prep_multishot_accept(&sqe, listener.get(), nullptr, nullptr, SOCK_CLOEXEC); },
       [&] { static_cast<void>(sys::connect(client.get(), any, address_bytes)); });
   const UniqueFd accepted(answer.result);
   return answer;
@@ -184,9 +179,8 @@ ProbeRing::Answer receive_multishot(ProbeRing& ring) {
 void buffers(ProbeRing& ring, std::vector<Finding>& findings) {
   const char* use = "receives into buffers that the kernel chooses";
   const BufferRing provided(ring.ring());
-  findings.push_back(
-      finding_of("io_uring.buffer_rings", provided.error(), "", use,
-                 detail::explain_call_refusal(provided.error(), "io_uring_register", "5.19")));
+  findings.push_back(finding_of("io_uring.buffer_rings", provided.error(), "", use,
+                                detail::explain_call_refusal(provided.error(), "io_uring_register", "5.19")));
   if (provided.error() != 0) {
     findings.push_back({"io_uring.multishot_recv", State::kNotTried, "", use, "", ""});
     return;
@@ -197,8 +191,7 @@ void buffers(ProbeRing& ring, std::vector<Finding>& findings) {
 // The kernel counts these, and no rings, against RLIMIT_MEMLOCK.
 Finding registered_buffers(ProbeRing& ring) {
   const std::size_t bytes = 4096;
-  const std::unique_ptr<void, decltype(&std::free)> memory(std::aligned_alloc(bytes, bytes),
-                                                           &std::free);
+  const std::unique_ptr<void, decltype(&std::free)> memory(std::aligned_alloc(bytes, bytes), &std::free);
   const iovec buffer{memory.get(), bytes};
   const int error = -io_uring_register_buffers(&ring.ring(), &buffer, 1);
   if (error == 0) io_uring_unregister_buffers(&ring.ring());
@@ -213,32 +206,26 @@ std::vector<Finding> probe_uring() {
   auto plain = best.error() != 0 ? std::make_unique<ProbeRing>(kPlainSetup) : nullptr;
   ProbeRing& ring = plain != nullptr ? *plain : best;
   std::vector<Finding> findings;
-  findings.push_back(finding_of("io_uring", ring.error(), "a ring was set up",
-                                "the reactor's way to the kernel",
+  findings.push_back(finding_of("io_uring", ring.error(), "a ring was set up", "the reactor's way to the kernel",
                                 detail::explain_uring_refusal(ring.error())));
   if (ring.error() != 0) {
-    for (const char* name :
-         {"defer_taskrun", "operations", "multishot_poll", "multishot_accept", "buffer_rings",
-          "multishot_recv", "send_zc", "futex", "msg_ring", "registered_buffers"}) {
+    for (const char* name : {"defer_taskrun", "operations", "multishot_poll", "multishot_accept", "buffer_rings",
+                             "multishot_recv", "send_zc", "futex", "msg_ring", "registered_buffers"}) {
       findings.push_back({std::string("io_uring.") + name, State::kNotTried, "", "", "", ""});
     }
     return findings;
   }
-  findings.push_back(
-      finding_of("io_uring.defer_taskrun", best.error(), "with SINGLE_ISSUER",
-                 "fewer interruptions: about a tenth of a request's time",
-                 detail::explain_call_refusal(best.error(), "io_uring_setup", "6.1")));
+  findings.push_back(finding_of("io_uring.defer_taskrun", best.error(), "with SINGLE_ISSUER",
+                                "fewer interruptions: about a tenth of a request's time",
+                                detail::explain_call_refusal(best.error(), "io_uring_setup", "6.1")));
   findings.push_back(operations(ring));
-  findings.push_back(multishot("multishot_poll", poll_multishot(ring),
-                               "watches descriptors without re-arming", "5.13"));
   findings.push_back(
-      multishot("multishot_accept", accept_multishot(ring), "TcpListener needs it", "5.19"));
+      multishot("multishot_poll", poll_multishot(ring), "watches descriptors without re-arming", "5.13"));
+  findings.push_back(multishot("multishot_accept", accept_multishot(ring), "TcpListener needs it", "5.19"));
   buffers(ring, findings);
-  findings.push_back(
-      operation(ring, "send_zc", kSendZc, "not used: over loopback a copy is faster", "6.0"));
+  findings.push_back(operation(ring, "send_zc", kSendZc, "not used: over loopback a copy is faster", "6.0"));
   findings.push_back(operation(ring, "futex", kFutexWait, "awaits words of shared memory", "6.7"));
-  findings.push_back(
-      operation(ring, "msg_ring", kMsgRing, "not used: an eventfd wakes reactors", "5.18"));
+  findings.push_back(operation(ring, "msg_ring", kMsgRing, "not used: an eventfd wakes reactors", "5.18"));
   findings.push_back(registered_buffers(ring));
   return findings;
 }

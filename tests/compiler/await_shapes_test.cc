@@ -157,8 +157,8 @@ TEST_P(AwaitShapesTest, SendOfAnAwaitedMessage) {
 
 TEST_P(AwaitShapesTest, TwoAwaitsInOneExpression) {
   auto body = [](FakePort& port, Register& all) -> Task<std::string> {
-    std::string text = (co_await port.call(Message(all, "a"))).body() + ", " +
-                       (co_await port.call(Message(all, "b"))).body();
+    std::string text =
+        (co_await port.call(Message(all, "a"))).body() + ", " + (co_await port.call(Message(all, "b"))).body();
     co_return text;
   };
 
@@ -169,8 +169,7 @@ TEST_P(AwaitShapesTest, TwoAwaitsInOneExpression) {
 
 TEST_P(AwaitShapesTest, ConditionalOperatorOnTrivialResults) {
   auto body = [](FakePort& port, Register& all, bool first) -> Task<Outcome> {
-    const Outcome outcome =
-        first ? co_await port.send(Message(all, "a")) : co_await port.send(Message(all, "b"));
+    const Outcome outcome = first ? co_await port.send(Message(all, "a")) : co_await port.send(Message(all, "b"));
     co_return outcome;
   };
 
@@ -208,9 +207,7 @@ TEST_P(AwaitShapesTest, ForLoop) {
 }
 
 TEST_P(AwaitShapesTest, ReturnOfAnAwait) {
-  auto body = [](FakePort& port, Register& all) -> Task<Message> {
-    co_return co_await port.call(Message(all, "a"));
-  };
+  auto body = [](FakePort& port, Register& all) -> Task<Message> { co_return co_await port.call(Message(all, "a")); };
 
   EXPECT_EQ(loop_.run(body(port_, all_)).body(), "re: a");
 
@@ -241,9 +238,7 @@ TEST_P(AwaitShapesTest, DiscardedReply) {
 }
 
 TEST_P(AwaitShapesTest, TaskWithAMessageParameter) {
-  auto body = [](Register& all) -> Task<std::string> {
-    co_return co_await echo(Message(all, "a"));
-  };
+  auto body = [](Register& all) -> Task<std::string> { co_return co_await echo(Message(all, "a")); };
 
   EXPECT_EQ(loop_.run(body(all_)), "a");
 
@@ -264,8 +259,8 @@ TEST_P(AwaitShapesTest, TasksInACombinator) {
 TEST_P(AwaitShapesTest, SpawnWithAMessage) {
   auto body = [](FakePort& port, Register& all) -> Task<void> {
     co_await coro::with_scope([&](coro::Scope& scope) -> Task<void> {
-      scope.spawn([](FakePort& to, Message m) -> Task<void> { co_await to.send(std::move(m)); },
-                  std::ref(port), Message(all, "a"));
+      scope.spawn([](FakePort& to, Message m) -> Task<void> { co_await to.send(std::move(m)); }, std::ref(port),
+                  Message(all, "a"));
       co_return;
     });
   };
@@ -290,8 +285,8 @@ TEST_P(AwaitShapesTest, BodyOfAScopeThatIsNamed) {
 
 TEST_P(AwaitShapesTest, TaskOfCoInvokeThatIsNamed) {
   auto body = [](FakePort& port, Register& all) -> Task<void> {
-    auto sends = coro::co_invoke(
-        [&port, m = Message(all, "a")]() mutable -> Task<void> { co_await port.send(std::move(m)); });
+    auto sends =
+        coro::co_invoke([&port, m = Message(all, "a")]() mutable -> Task<void> { co_await port.send(std::move(m)); });
     co_await std::move(sends);
   };
 
@@ -339,8 +334,7 @@ TEST_P(AwaitShapesTest, TestedAwaitWithoutAVariable) {
 // The result of `?:` is copied bit by bit.
 TEST_P(AwaitShapesTest, ConditionalOperatorOnResultsThatHaveADestructor) {
   auto body = [](FakePort& port, Register& all, bool first) -> Task<std::string> {
-    const Message reply =
-        first ? co_await port.call(Message(all, "a")) : co_await port.call(Message(all, "b"));
+    const Message reply = first ? co_await port.call(Message(all, "a")) : co_await port.call(Message(all, "b"));
     co_return reply.body();
   };
 

@@ -36,9 +36,7 @@ class Register {
     open_.insert(++last_fd_);
     return last_fd_;
   }
-  void close(int fd) {
-    EXPECT_EQ(open_.erase(fd), 1U) << "descriptor " << fd << " was closed before";
-  }
+  void close(int fd) { EXPECT_EQ(open_.erase(fd), 1U) << "descriptor " << fd << " was closed before"; }
 
   std::size_t alive_count() const { return alive_.size(); }
   std::size_t open_count() const { return open_.size(); }

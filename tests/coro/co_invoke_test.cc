@@ -42,8 +42,7 @@ TEST(CoInvokeTest, KeepsItsArguments) {
     co_return a + b;
   };
 
-  auto kept =
-      co_invoke(joined, std::string("a long text, on the heap, "), std::string("and another one"));
+  auto kept = co_invoke(joined, std::string("a long text, on the heap, "), std::string("and another one"));
 
   EXPECT_EQ(loop.run(std::move(kept)), "a long text, on the heap, and another one");
 }

@@ -55,25 +55,15 @@ TEST(DumpNamesTest, EveryPrimitiveSaysWhatItIs) {
   auto lock = mutex.try_lock();
   auto writing = shared.try_lock();
 
-  EXPECT_EQ(
-      dump_of([&] { return event.wait(); }).find("task 1: waits for 0 us: AutoResetEvent::wait\n"),
-      0U);
-  EXPECT_EQ(
-      dump_of([&] { return latch.wait(); }).find("task 1: waits for 0 us: Latch::wait, at 3\n"),
-      0U);
-  EXPECT_EQ(dump_of([&] { return mutex.lock(); }).find("task 1: waits for 0 us: Mutex::lock\n"),
+  EXPECT_EQ(dump_of([&] { return event.wait(); }).find("task 1: waits for 0 us: AutoResetEvent::wait\n"), 0U);
+  EXPECT_EQ(dump_of([&] { return latch.wait(); }).find("task 1: waits for 0 us: Latch::wait, at 3\n"), 0U);
+  EXPECT_EQ(dump_of([&] { return mutex.lock(); }).find("task 1: waits for 0 us: Mutex::lock\n"), 0U);
+  EXPECT_EQ(dump_of([&] { return shared.lock(); }).find("task 1: waits for 0 us: SharedMutex::lock\n"), 0U);
+  EXPECT_EQ(dump_of([&] { return shared.lock_shared(); }).find("task 1: waits for 0 us: SharedMutex::lock_shared\n"),
             0U);
   EXPECT_EQ(
-      dump_of([&] { return shared.lock(); }).find("task 1: waits for 0 us: SharedMutex::lock\n"),
+      dump_of([&] { return semaphore.acquire(2); }).find("task 1: waits for 0 us: Semaphore::acquire, 2 of 1 there\n"),
       0U);
-  EXPECT_EQ(dump_of([&] {
-              return shared.lock_shared();
-            }).find("task 1: waits for 0 us: SharedMutex::lock_shared\n"),
-            0U);
-  EXPECT_EQ(dump_of([&] {
-              return semaphore.acquire(2);
-            }).find("task 1: waits for 0 us: Semaphore::acquire, 2 of 1 there\n"),
-            0U);
 }
 
 TEST(DumpNamesTest, WhatRunsUnderAShieldOrALocalValueStandsUnderTheTaskThatAwaitsIt) {
@@ -95,8 +85,7 @@ TEST(DumpNamesTest, WhatRunsUnderAShieldOrALocalValueStandsUnderTheTaskThatAwait
   loop.run_ready();
 
   EXPECT_EQ(shielded.find("task 1: waits for 0 us: shield\n"), 0U) << shielded;
-  EXPECT_NE(shielded.find("    task 2: waits for 0 us: AutoResetEvent::wait\n"), std::string::npos)
-      << shielded;
+  EXPECT_NE(shielded.find("    task 2: waits for 0 us: AutoResetEvent::wait\n"), std::string::npos) << shielded;
   EXPECT_EQ(local.find("task 1: waits for 0 us: with_local\n"), 0U) << local;
   EXPECT_TRUE(task.done());
 }

@@ -22,7 +22,8 @@ using test::Loop;
 
 TEST(FunctionOfTest, TheTypeIsLeftOut) {
   EXPECT_EQ(function_of("Task<void> serve(int)"), "serve(int)");
-  EXPECT_EQ(function_of("static Task<std::pair<int, int> > Server::serve(int, int) const"), "Server::serve(int, int) const");
+  EXPECT_EQ(function_of("static Task<std::pair<int, int> > Server::serve(int, int) const"),
+            "Server::serve(int, int) const");
   EXPECT_EQ(function_of("serve(int)"), "serve(int)");
   EXPECT_EQ(function_of(""), "");
 }
@@ -207,11 +208,10 @@ TEST(DumpTest, TasksOfAWhenAnyStandUnderTheirParent) {
 
 Task<void> wait_in_scope(Event& event, Lines& lines, bool join) {
   Scope scope;
-  scope.spawn(
-      [](Event& of, Lines& in) -> Task<void> {
-        const bool set = co_await inner(of, in);
-        EXPECT_TRUE(set);
-      }(event, lines));
+  scope.spawn([](Event& of, Lines& in) -> Task<void> {
+    const bool set = co_await inner(of, in);
+    EXPECT_TRUE(set);
+  }(event, lines));
   if (!join) {
     const bool set = co_await event.wait();
     EXPECT_TRUE(set);
@@ -251,7 +251,8 @@ TEST(DumpTest, ATaskThatIsJoinedStandsUnderWhoeverJoins) {
 TEST(DumpTest, AChannelSaysWhichSideWaits) {
   Loop loop;
   Channel<int> channel(1);
-  auto receiver = loop.start([](Channel<int>& from) -> Task<void> { static_cast<void>(co_await from.receive()); }(channel));
+  auto receiver =
+      loop.start([](Channel<int>& from) -> Task<void> { static_cast<void>(co_await from.receive()); }(channel));
   loop.run_ready();
   EXPECT_EQ(count_of(dump_tasks(loop.executor()), ": Channel::receive\n"), 1U);
   channel.close();

@@ -37,9 +37,7 @@ class Account final : public std::pmr::memory_resource {
     given_back += bytes;
     std::pmr::new_delete_resource()->deallocate(memory, bytes, alignment);
   }
-  bool do_is_equal(const std::pmr::memory_resource& other) const noexcept override {
-    return this == &other;
-  }
+  bool do_is_equal(const std::pmr::memory_resource& other) const noexcept override { return this == &other; }
 };
 
 Account account;
@@ -53,8 +51,7 @@ Task<int> depth(int n) {
 // Ends the process: with 0 if `right`.
 [[noreturn]] void end(bool right, const char* what) {
   if (!right)
-    std::fprintf(stderr, "%s: %zu taken, %zu given back\n", what, account.taken.load(),
-                 account.given_back.load());
+    std::fprintf(stderr, "%s: %zu taken, %zu given back\n", what, account.taken.load(), account.given_back.load());
   std::_Exit(right ? 0 : 1);
 }
 
@@ -69,9 +66,7 @@ TEST_F(FrameMemoryDeathTest, EveryFrameComesFromItAndGoesBackToIt) {
         set_frame_memory(account);
         const int frames = sync_wait(depth(99));
         trim_frame_cache();
-        end(frames == 100 && account.taken >= 100 * kFrameClassBytes &&
-                account.taken == account.given_back,
-            "frames");
+        end(frames == 100 && account.taken >= 100 * kFrameClassBytes && account.taken == account.given_back, "frames");
       },
       ::testing::ExitedWithCode(0), "");
 }

@@ -355,8 +355,7 @@ TEST(ScopeDeathTest, OneThatIsDestroyedWithLiveTasksAborts) {
 }
 
 TEST(ScopeDeathTest, OneThatIsMadeWithoutAnExecutorAborts) {
-  EXPECT_DEATH(Scope(),
-               "a Scope was made on a thread that drives no Executor: make it inside a task");
+  EXPECT_DEATH(Scope(), "a Scope was made on a thread that drives no Executor: make it inside a task");
 }
 
 TEST(ScopeDeathTest, TwoTasksThatJoinTheSameScopeAbort) {

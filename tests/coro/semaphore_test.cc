@@ -15,8 +15,7 @@ namespace {
 using test::Loop;
 
 // Takes `count` permits, logs n (-n when stopped), and keeps them until `release` is set.
-Task<void> hold(Semaphore& semaphore, std::size_t count, Event& release, std::vector<int>& log,
-                int n) {
+Task<void> hold(Semaphore& semaphore, std::size_t count, Event& release, std::vector<int>& log, int n) {
   auto permit = co_await semaphore.acquire(count);
   log.push_back(permit ? n : -n);
   if (permit) {

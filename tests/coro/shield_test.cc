@@ -26,8 +26,7 @@ TEST(ShieldTest, GivesWhatItsTaskGives) {
   Loop loop;
   int berth = 1;
   auto body = [](int& n) -> Task<int> {
-    auto box = co_await shield(
-        []() -> Task<std::unique_ptr<int>> { co_return std::make_unique<int>(4); }());
+    auto box = co_await shield([]() -> Task<std::unique_ptr<int>> { co_return std::make_unique<int>(4); }());
     int& same = co_await shield([](int& m) -> Task<int&> { co_return m; }(n));
     co_await shield([]() -> Task<void> { co_await yield(); }());
     co_return *box + same;

@@ -44,8 +44,7 @@ Task<void> log_id(std::vector<std::string>& log) {
 TEST(TaskLocalTest, IsSeenInTheTaskAndInAllThatItAwaits) {
   Loop loop;
   auto body = []() -> Task<std::string> {
-    co_return co_await with_local(request_id, std::string("a request, with a long name"),
-                                  id_after_a_wait());
+    co_return co_await with_local(request_id, std::string("a request, with a long name"), id_after_a_wait());
   };
 
   EXPECT_EQ(loop.run(body()), "a request, with a long name");
@@ -75,9 +74,7 @@ TEST(TaskLocalTest, TheInnerOneIsSeenAndTheOuterOneAfterIt) {
     std::string outer = co_await id();
     co_return own + " " + outer;
   };
-  auto body = [&]() -> Task<std::string> {
-    co_return co_await with_local(request_id, "outer", inner());
-  };
+  auto body = [&]() -> Task<std::string> { co_return co_await with_local(request_id, "outer", inner()); };
 
   EXPECT_EQ(loop.run(body()), "inner outer");
 }
@@ -106,9 +103,7 @@ TEST(TaskLocalTest, PassesThroughCombinatorsAndShields) {
     std::string shielded = co_await shield(id());
     co_return a + b + std::get<0>(first) + shielded;
   };
-  auto body = [&]() -> Task<std::string> {
-    co_return co_await with_local(request_id, "x", inside());
-  };
+  auto body = [&]() -> Task<std::string> { co_return co_await with_local(request_id, "x", inside()); };
 
   EXPECT_EQ(loop.run(body()), "xxxx");
 }
@@ -208,9 +203,7 @@ TEST(TaskLocalTest, APlainFunctionSeesThatOfItsOwnTaskWhenOthersTakeTurns) {
       co_await yield();
     }
   };
-  auto named = [&](std::string name) -> Task<void> {
-    co_await with_local(request_id, name, turns(log));
-  };
+  auto named = [&](std::string name) -> Task<void> { co_await with_local(request_id, name, turns(log)); };
   auto body = [&]() -> Task<void> { co_await when_all(named("a"), named("b")); };
 
   loop.run(body());

@@ -100,8 +100,8 @@ class WaitsTest : public ::testing::Test {
   On on_;
 };
 
-using All = ::testing::Types<OnEvent, OnAutoResetEvent, OnLatch, OnMutex, OnSemaphore, OnWriting,
-                             OnReading, OnReceiving, OnSending>;
+using All = ::testing::Types<OnEvent, OnAutoResetEvent, OnLatch, OnMutex, OnSemaphore, OnWriting, OnReading,
+                             OnReceiving, OnSending>;
 TYPED_TEST_SUITE(WaitsTest, All);
 
 TYPED_TEST(WaitsTest, AWaitEndsInTheTurnAfterWhatItWaitsForHasCome) {

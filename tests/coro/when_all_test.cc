@@ -40,8 +40,7 @@ Task<int> throws_when_set(Event& event, std::string what) {
 TEST(WhenAllTest, GivesEveryResultInItsPlace) {
   Loop loop;
   auto body = []() -> Task<void> {
-    auto [n, text, nothing] =
-        co_await when_all(number(3), name("quay"), []() -> Task<void> { co_return; }());
+    auto [n, text, nothing] = co_await when_all(number(3), name("quay"), []() -> Task<void> { co_return; }());
     CO_ASSERT_EQ(n, 3);
     CO_ASSERT_EQ(text, "quay");
     CO_ASSERT_EQ(nothing, Void{});

@@ -119,9 +119,7 @@ TEST(WhenAnyTest, AnErrorOfALoserIsThrownToo) {
   Event event;
   Event never;
   event.set();
-  auto body = [&]() -> Task<void> {
-    co_await when_any(waits_void(event), throws_at_end(never, "loser"));
-  };
+  auto body = [&]() -> Task<void> { co_await when_any(waits_void(event), throws_at_end(never, "loser")); };
 
   EXPECT_THROW(loop.run(body()), std::runtime_error);
 }
@@ -144,9 +142,7 @@ TEST(WhenAnyTest, AStopDuringTheAwaitReachesEveryTaskAndJoinsThem) {
   Loop loop;
   Event never;
   std::vector<std::string> log;
-  auto body = [&]() -> Task<void> {
-    co_await when_any(waits(never, "a", log), waits(never, "b", log));
-  };
+  auto body = [&]() -> Task<void> { co_await when_any(waits(never, "a", log), waits(never, "b", log)); };
   auto race = loop.start(body());
   loop.run_ready();
 
@@ -209,8 +205,7 @@ TEST(WhenAnyTest, WhatItsTasksHeldIsDestroyedOnce) {
     co_return item;
   };
   auto body = [&]() -> Task<int> {
-    auto winner =
-        co_await when_any(holds(never, Counted(counts, 1)), holds(event, Counted(counts, 2)));
+    auto winner = co_await when_any(holds(never, Counted(counts, 1)), holds(event, Counted(counts, 2)));
     co_return std::get<1>(winner).value;
   };
 

@@ -121,8 +121,7 @@ TEST(WithScopeTest, GivesWhatItsBodyGives) {
   Loop loop;
   int berth = 0;
   auto body = [](int& n) -> Task<int> {
-    auto box = co_await with_scope(
-        [](Scope&) -> Task<std::unique_ptr<int>> { co_return std::make_unique<int>(4); });
+    auto box = co_await with_scope([](Scope&) -> Task<std::unique_ptr<int>> { co_return std::make_unique<int>(4); });
     int& same = co_await with_scope([&n](Scope&) -> Task<int&> { co_return n; });
     co_return *box + (&same == &n ? 1 : 0);
   };

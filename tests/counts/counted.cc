@@ -94,7 +94,8 @@ coro::Task<void> run_side(ipc::PortEnd end, bool is_client, Load load, std::uint
   }
 }
 
-pid_t start_side(ipc::PortEnd& end, bool is_client, int cpu, Place place, Load load, std::uint64_t count, Tally& result) {
+pid_t start_side(ipc::PortEnd& end, bool is_client, int cpu, Place place, Load load, std::uint64_t count,
+                 Tally& result) {
   const pid_t pid = ::fork();
   if (pid != 0) return pid;
   ::alarm(kSecondsMax);
@@ -142,10 +143,11 @@ int run(std::string_view load_name, std::string_view place, std::uint64_t count)
   const TaskLoad task_load = task_load_of(load_name);
   const bool inside = place == "inside";
   const bool awake = place == "awake";
-  const bool known = task_load != nullptr ? inside : load != Load{} && (inside || awake || place == "asleep" || place == "traced");
+  const bool known =
+      task_load != nullptr ? inside : load != Load{} && (inside || awake || place == "asleep" || place == "traced");
   if (!known || count == 0) {
-    std::fprintf(stderr, "usage: counted %s inside|awake|asleep|traced COUNT\n       counted %s inside COUNT\n", kLoadNames,
-                 kTaskLoadNames);
+    std::fprintf(stderr, "usage: counted %s inside|awake|asleep|traced COUNT\n       counted %s inside COUNT\n",
+                 kLoadNames, kTaskLoadNames);
     return 2;
   }
   if (awake && allowed_cpus().size() < 2) return kTooFewProcessors;

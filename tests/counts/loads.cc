@@ -81,18 +81,10 @@ coro::Task<void> loans(ipc::Port& port, std::uint64_t count) {
 
 coro::Task<void> run_load(ipc::Port& port, Load load, std::uint64_t count) {
   switch (load) {
-    case Load::kStream:
-      co_await stream(port, count);
-      break;
-    case Load::kRoundTrip:
-      co_await round_trips(port, count);
-      break;
-    case Load::kCall:
-      co_await calls(port, count);
-      break;
-    case Load::kLoan:
-      co_await loans(port, count);
-      break;
+    case Load::kStream: co_await stream(port, count); break;
+    case Load::kRoundTrip: co_await round_trips(port, count); break;
+    case Load::kCall: co_await calls(port, count); break;
+    case Load::kLoan: co_await loans(port, count); break;
   }
 }
 

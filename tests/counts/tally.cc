@@ -12,7 +12,7 @@ namespace {
 
 struct Field {
   const char* name;
-  std::uint64_t Tally::*value;
+  std::uint64_t Tally::* value;
 };
 constexpr Field kFields[] = {
     {"sent", &Tally::sent},

@@ -126,9 +126,7 @@ class Post {
         case Transport::Got::kEmpty: return true;
         case Transport::Got::kBusy: continue;
         case Transport::Got::kMessage: check(message); continue;
-        default:
-          WHARF_CHECK(!honest_, "an honest packet was refused");
-          return false;
+        default: WHARF_CHECK(!honest_, "an honest packet was refused"); return false;
       }
     }
   }

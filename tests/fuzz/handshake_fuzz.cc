@@ -63,7 +63,8 @@ void speak(int socket, const Wares& wares, Input& input) {
   hello.packet_bytes_max = input.coin() ? 4096 : input.take<std::uint32_t>();
   hello.inline_bytes_max = input.coin() ? 1024 : input.take<std::uint32_t>();
   std::vector<int> fds;
-  if (shared) fds = {input.coin() ? wares.pick(input) : wares.control(), input.coin() ? wares.pick(input) : wares.doorbell()};
+  if (shared)
+    fds = {input.coin() ? wares.pick(input) : wares.control(), input.coin() ? wares.pick(input) : wares.doorbell()};
   say(socket, PacketKind::kHello, hello, 0, fds, wares, input);
   if (input.coin()) return;
   const Ready ready{.shared_memory = shared ? 1u : 0u, .reserved = 0};

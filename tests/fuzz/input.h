@@ -18,8 +18,7 @@ namespace wharf::test {
 
 class Input {
  public:
-  Input(const std::uint8_t* data, std::size_t size) noexcept
-      : bytes_(std::as_bytes(std::span(data, size))) {}
+  Input(const std::uint8_t* data, std::size_t size) noexcept : bytes_(std::as_bytes(std::span(data, size))) {}
 
   bool empty() const noexcept { return bytes_.empty(); }
 

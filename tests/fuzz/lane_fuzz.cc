@@ -143,8 +143,10 @@ class Victim {
     return count.has_value();
   }
   void take_returned(Input& input) {
-    shm::BlockDescriptor descriptor{token(input), shm::kReturnedBit, 0, static_cast<std::uint32_t>(input.below(40'000))};
-    const auto lent = std::find_if(lent_.begin(), lent_.end(), [&](const Lent& one) { return one.token == descriptor.token; });
+    shm::BlockDescriptor descriptor{token(input), shm::kReturnedBit, 0,
+                                    static_cast<std::uint32_t>(input.below(40'000))};
+    const auto lent =
+        std::find_if(lent_.begin(), lent_.end(), [&](const Lent& one) { return one.token == descriptor.token; });
     if (lent != lent_.end()) {
       descriptor.segment |= lent->block.id.segment;
       descriptor.offset_units = lent->block.id.unit;
@@ -159,12 +161,13 @@ class Victim {
     lent_.erase(lent);
   }
   void adopt(Input& input) {
-    const Status status = lane_->peer_arena().adopt(
-        input.byte() > 250 ? copy_of(peer_.control) : copy_of(peer_.arenas[input.below(3)]));
+    const Status status =
+        lane_->peer_arena().adopt(input.byte() > 250 ? copy_of(peer_.control) : copy_of(peer_.arenas[input.below(3)]));
     static_cast<void>(status);
   }
   void view(Input& input) {
-    shm::BlockDescriptor descriptor{0, input.byte() % 4u, input.byte(), static_cast<std::uint32_t>(input.below(70'000))};
+    shm::BlockDescriptor descriptor{0, input.byte() % 4u, input.byte(),
+                                    static_cast<std::uint32_t>(input.below(70'000))};
     if (input.byte() > 200) input.fill(&descriptor, sizeof(descriptor));
     std::span<const std::byte> bytes;
     if (!lane_->peer_arena().view(descriptor, bytes)) return;

@@ -53,9 +53,7 @@ bool receive_packets(PacketSocket& socket, Input& input) {
     switch (socket.receive()) {
       case PacketSocket::Got::kEmpty: return true;
       case PacketSocket::Got::kEnd: return false;
-      case PacketSocket::Got::kFailed:
-        WHARF_CHECK(!socket.status().ok(), "a failure says why");
-        return false;
+      case PacketSocket::Got::kFailed: WHARF_CHECK(!socket.status().ok(), "a failure says why"); return false;
       case PacketSocket::Got::kPacket: break;
     }
     WHARF_CHECK_LE(socket.payload().size(), kPacketBytesMax);
@@ -75,9 +73,7 @@ bool receive_messages(SocketTransport& transport) {
       case Transport::Got::kBusy: break;
       case Transport::Got::kFin:
       case Transport::Got::kEnd: return false;
-      case Transport::Got::kBroken:
-        WHARF_CHECK(!transport.status().ok(), "a violation is named");
-        return false;
+      case Transport::Got::kBroken: WHARF_CHECK(!transport.status().ok(), "a violation is named"); return false;
       default:
         WHARF_CHECK_LE(message.size_bytes(), kMessageBytesMax);
         WHARF_CHECK_LE(message.fd_count(), shm::kFdCountMax);

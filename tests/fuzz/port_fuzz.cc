@@ -153,7 +153,8 @@ coro::Task<void> receive(Side& at, Side& from, Treatment how) {
 // The link and what is going on at it.
 class World {
  public:
-  explicit World(bool shared_memory) : sides_{Side(shared_memory), Side(shared_memory)}, shared_memory_(shared_memory) {}
+  explicit World(bool shared_memory)
+      : sides_{Side(shared_memory), Side(shared_memory)}, shared_memory_(shared_memory) {}
 
   coro::Task<void> run(Input& input) {
     auto sockets = ipc::Port::end_pair();

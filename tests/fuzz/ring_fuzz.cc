@@ -50,8 +50,7 @@ std::uint64_t sum(const std::byte* data, std::size_t bytes) noexcept {
 
 class Victim {
  public:
-  Victim(std::uint64_t start, std::size_t inline_bytes_max)
-      : inline_bytes_max_(inline_bytes_max), start_(start) {
+  Victim(std::uint64_t start, std::size_t inline_bytes_max) : inline_bytes_max_(inline_bytes_max), start_(start) {
     for (Lines* lines : {&own_, &peer_}) {
       lines->get().published.store(start, std::memory_order_relaxed);
       lines->get().consumed.store(start, std::memory_order_relaxed);

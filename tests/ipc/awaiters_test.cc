@@ -48,7 +48,8 @@ using Opened = StatusOr<std::unique_ptr<Port>>;
 
 Task<std::pair<Opened, Opened>> open_pair() {
   auto ends = Port::end_pair();
-  auto [first, second] = co_await coro::when_all(Port::open(std::move(ends->first)), Port::open(std::move(ends->second)));
+  auto [first, second] =
+      co_await coro::when_all(Port::open(std::move(ends->first)), Port::open(std::move(ends->second)));
   co_return std::pair(std::move(first), std::move(second));
 }
 

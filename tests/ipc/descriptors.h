@@ -4,7 +4,6 @@
 #pragma once
 
 #include <fcntl.h>
-#include <gtest/gtest.h>
 #include <poll.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -12,6 +11,8 @@
 
 #include <cstdint>
 #include <utility>
+
+#include <gtest/gtest.h>
 
 #include "wharf/coro/task.h"
 #include "wharf/runtime/base/unique_fd.h"
@@ -35,8 +36,8 @@ inline std::uint64_t number_in(const runtime::UniqueFd& file) {
 inline bool same_file(const runtime::UniqueFd& a, const runtime::UniqueFd& b) {
   struct stat of_a;
   struct stat of_b;
-  return ::fstat(a.get(), &of_a) == 0 && ::fstat(b.get(), &of_b) == 0 &&
-         of_a.st_dev == of_b.st_dev && of_a.st_ino == of_b.st_ino;
+  return ::fstat(a.get(), &of_a) == 0 && ::fstat(b.get(), &of_b) == 0 && of_a.st_dev == of_b.st_dev &&
+         of_a.st_ino == of_b.st_ino;
 }
 
 inline bool is_open(int fd) { return ::fcntl(fd, F_GETFD) >= 0; }

@@ -1,8 +1,8 @@
 #include "wharf/tests/ipc/elsewhere.h"
 
-#include <gtest/gtest.h>
-
 #include <utility>
+
+#include <gtest/gtest.h>
 
 namespace wharf::test {
 

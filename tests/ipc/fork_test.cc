@@ -58,9 +58,7 @@ coro::Task<void> die_and_leave_a_child(ipc::Port& port, PeerProcess& peer) {
   EXPECT_TRUE(lives) << "the test shows nothing if it has gone";
 }
 
-TEST_P(PortRowTest, Fork_TheEndOfAProcessShowsThoughItsChildLives) {
-  run(setup("forker"), die_and_leave_a_child);
-}
+TEST_P(PortRowTest, Fork_TheEndOfAProcessShowsThoughItsChildLives) { run(setup("forker"), die_and_leave_a_child); }
 
 coro::Task<void> close_and_leave_a_child(ipc::Port& port, PeerProcess& peer) {
   Grandchild grandchild;
@@ -76,9 +74,7 @@ coro::Task<void> close_and_leave_a_child(ipc::Port& port, PeerProcess& peer) {
   EXPECT_TRUE(lives);
 }
 
-TEST_P(PortRowTest, Fork_AProcessWithAChildSeesTheEndOfItsPeer) {
-  run(setup("forker"), close_and_leave_a_child);
-}
+TEST_P(PortRowTest, Fork_AProcessWithAChildSeesTheEndOfItsPeer) { run(setup("forker"), close_and_leave_a_child); }
 
 coro::Task<void> go_on(ipc::Port& port, PeerProcess& /*peer*/) {
   for (const std::uint32_t request : {kForkAndExit, kSpawn, kVfork, kForkAndExit}) {

@@ -1,5 +1,4 @@
 // The worked examples of docs/formats.md are what the code writes, byte for byte.
-#include <gtest/gtest.h>
 #include <sys/socket.h>
 
 #include <cctype>
@@ -12,6 +11,8 @@
 #include <string>
 #include <utility>
 #include <vector>
+
+#include <gtest/gtest.h>
 
 #include "wharf/coro/scope.h"
 #include "wharf/ipc/detail/handshake.h"

@@ -1,11 +1,12 @@
 #include "wharf/ipc/inherited_link.h"
 
 #include <fcntl.h>
-#include <gtest/gtest.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include <string>
+
+#include <gtest/gtest.h>
 
 #include "wharf/ipc/port.h"
 #include "wharf/tests/ipc/descriptors.h"

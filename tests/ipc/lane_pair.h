@@ -3,12 +3,12 @@
 // Threads: one.
 #pragma once
 
-#include <gtest/gtest.h>
-
 #include <cstddef>
 #include <cstring>
 #include <string_view>
 #include <utility>
+
+#include <gtest/gtest.h>
 
 #include "wharf/ipc/piece.h"
 #include "wharf/shm/lane.h"

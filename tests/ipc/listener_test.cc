@@ -104,25 +104,31 @@ coro::Task<void> hold_nobody_up(std::string name, std::size_t unopened_count_max
   EXPECT_EQ(::poll(&process, 1, 0), 0) << "the process lives, or the kernel gives no pidfd";
 
   coro::Scope opening;
-  opening.spawn([](ipc::Visitor visitor) -> coro::Task<void> {
-    auto port = co_await visitor.open({.handshake_timeout_ms = 3'600'000});
-    EXPECT_EQ(port.status().code(), StatusCode::kCancelled);
-  }, *std::move(stranger));
+  opening.spawn(
+      [](ipc::Visitor visitor) -> coro::Task<void> {
+        auto port = co_await visitor.open({.handshake_timeout_ms = 3'600'000});
+        EXPECT_EQ(port.status().code(), StatusCode::kCancelled);
+      },
+      *std::move(stranger));
   coro::Scope serving;
   bool accepted = false;
-  serving.spawn([](ipc::PortListener& at, bool& done) -> coro::Task<void> {
-    auto visitor = co_await at.accept();
-    CO_ASSERT_OK(visitor.status());
-    done = true;
-    co_await echo(*std::move(visitor), {});
-  }, std::ref(**listener), std::ref(accepted));
+  serving.spawn(
+      [](ipc::PortListener& at, bool& done) -> coro::Task<void> {
+        auto visitor = co_await at.accept();
+        CO_ASSERT_OK(visitor.status());
+        done = true;
+        co_await echo(*std::move(visitor), {});
+      },
+      std::ref(**listener), std::ref(accepted));
   co_await next_turn();
-  serving.spawn([](std::string to) -> coro::Task<void> {
-    auto port = co_await ipc::connect_port(to);
-    CO_ASSERT_OK(port.status());
-    std::string answer = co_await ask(**port, ipc::Message("ahoy"));
-    EXPECT_EQ(answer, "ahoy");
-  }, name);
+  serving.spawn(
+      [](std::string to) -> coro::Task<void> {
+        auto port = co_await ipc::connect_port(to);
+        CO_ASSERT_OK(port.status());
+        std::string answer = co_await ask(**port, ipc::Message("ahoy"));
+        EXPECT_EQ(answer, "ahoy");
+      },
+      name);
   if (unopened_count_max == 1) {
     for (int i = 0; i < 10; ++i) co_await next_turn();
     EXPECT_FALSE(accepted) << "the silent one has the only place";
@@ -149,11 +155,13 @@ coro::Task<void> refuse_once(std::string name) {
   auto listener = ipc::PortListener::listen(name, policy);
   CO_ASSERT_OK(listener.status());
   coro::Scope scope;
-  scope.spawn([](ipc::PortListener& at) -> coro::Task<void> {
-    auto visitor = co_await at.accept();
-    CO_ASSERT_OK(visitor.status());
-    co_await echo(*std::move(visitor), {});
-  }, std::ref(**listener));
+  scope.spawn(
+      [](ipc::PortListener& at) -> coro::Task<void> {
+        auto visitor = co_await at.accept();
+        CO_ASSERT_OK(visitor.status());
+        co_await echo(*std::move(visitor), {});
+      },
+      std::ref(**listener));
 
   auto refused = co_await ipc::connect_port(name);
   refuse = false;
@@ -189,10 +197,12 @@ coro::Task<void> close_while_they_wait(std::string name, bool destroy) {
   CO_ASSERT_OK(listener.status());
   coro::Scope scope;
   for (int i = 0; i < 3; ++i) {
-    scope.spawn([](ipc::PortListener& at) -> coro::Task<void> {
-      auto visitor = co_await at.accept();
-      EXPECT_EQ(visitor.status().code(), StatusCode::kCancelled) << visitor.status();
-    }, std::ref(**listener));
+    scope.spawn(
+        [](ipc::PortListener& at) -> coro::Task<void> {
+          auto visitor = co_await at.accept();
+          EXPECT_EQ(visitor.status().code(), StatusCode::kCancelled) << visitor.status();
+        },
+        std::ref(**listener));
   }
   co_await next_turn();
 
@@ -247,10 +257,12 @@ coro::Task<void> stop_accepting(std::string name) {
   auto listener = ipc::PortListener::listen(name);
   CO_ASSERT_OK(listener.status());
   coro::Scope scope;
-  scope.spawn([](ipc::PortListener& at) -> coro::Task<void> {
-    auto visitor = co_await at.accept();
-    EXPECT_EQ(visitor.status().code(), StatusCode::kCancelled);
-  }, std::ref(**listener));
+  scope.spawn(
+      [](ipc::PortListener& at) -> coro::Task<void> {
+        auto visitor = co_await at.accept();
+        EXPECT_EQ(visitor.status().code(), StatusCode::kCancelled);
+      },
+      std::ref(**listener));
   co_await next_turn();
   scope.cancel();
   co_await scope.join();

@@ -27,7 +27,7 @@ bool has(const Status& status, const std::string& part) {
   return std::string(status.message()).find(part) != std::string::npos;
 }
 mode_t mode_of(const std::string& path) {
-  struct stat info {};
+  struct stat info{};
   EXPECT_EQ(::lstat(path.c_str(), &info), 0);
   return info.st_mode & 07777;
 }

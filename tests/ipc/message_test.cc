@@ -1,7 +1,5 @@
 #include "wharf/ipc/message.h"
 
-#include <gtest/gtest.h>
-
 #include <algorithm>
 #include <array>
 #include <cerrno>
@@ -10,6 +8,8 @@
 #include <string>
 #include <string_view>
 #include <utility>
+
+#include <gtest/gtest.h>
 
 #include "wharf/ipc/detail/message_copy.h"
 #include "wharf/runtime/base/sys.h"

@@ -1,10 +1,10 @@
 // What a message shows of payload that its sender may still change: by the level of trust.
-#include <gtest/gtest.h>
-
 #include <cstddef>
 #include <span>
 #include <string>
 #include <utility>
+
+#include <gtest/gtest.h>
 
 #include "wharf/ipc/message.h"
 #include "wharf/tests/ipc/port_test.h"

@@ -81,9 +81,9 @@ coro::Task<Status> run_peer(Peer& peer, const PeerEntry& entry);
 
 #define WHARF_PEER(name) WHARF_PEER_ENTRY(name, true)
 #define WHARF_RAW_PEER(name) WHARF_PEER_ENTRY(name, false)
-#define WHARF_PEER_ENTRY(name, opens_port)                                        \
-  static ::wharf::coro::Task<::wharf::Status> name(::wharf::test::Peer& peer);    \
-  static const ::wharf::test::PeerEntry name##_entry(#name, name, opens_port);    \
+#define WHARF_PEER_ENTRY(name, opens_port)                                     \
+  static ::wharf::coro::Task<::wharf::Status> name(::wharf::test::Peer& peer); \
+  static const ::wharf::test::PeerEntry name##_entry(#name, name, opens_port); \
   static ::wharf::coro::Task<::wharf::Status> name([[maybe_unused]] ::wharf::test::Peer& peer)
 
 inline Status unwanted(const std::string& what, const char* file, int line) {
@@ -93,11 +93,11 @@ inline Status unwanted(const std::string& what, const char* file, int line) {
 // In a coroutine that returns a Status: await first, then ask.
 #define WANT(condition) \
   if (!(condition)) co_return ::wharf::test::unwanted(#condition, __FILE__, __LINE__)
-#define WANT_EQ(a, b)                                                              \
-  if (const auto& wanted_a = (a); !(wanted_a == (b))) {                            \
-    std::ostringstream wanted_text;                                                \
-    wanted_text << #a " == " #b ": " << wanted_a << " and " << (b);                \
-    co_return ::wharf::test::unwanted(wanted_text.str(), __FILE__, __LINE__);      \
+#define WANT_EQ(a, b)                                                         \
+  if (const auto& wanted_a = (a); !(wanted_a == (b))) {                       \
+    std::ostringstream wanted_text;                                           \
+    wanted_text << #a " == " #b ": " << wanted_a << " and " << (b);           \
+    co_return ::wharf::test::unwanted(wanted_text.str(), __FILE__, __LINE__); \
   }
 #define WANT_OK(status) \
   if (!(status).ok()) co_return ::wharf::test::unwanted((status).ToString(), __FILE__, __LINE__)

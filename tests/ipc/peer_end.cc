@@ -1,11 +1,12 @@
 #include "wharf/tests/ipc/peer_end.h"
 
-#include <gtest/gtest.h>
 #include <sys/socket.h>
 
 #include <cstddef>
 #include <cstdlib>
 #include <span>
+
+#include <gtest/gtest.h>
 
 #include "wharf/coro/scope.h"
 #include "wharf/runtime/io.h"

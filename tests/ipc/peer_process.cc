@@ -1,11 +1,12 @@
 #include "wharf/tests/ipc/peer_process.h"
 
-#include <gtest/gtest.h>
 #include <signal.h>
 
 #include <cstdlib>
 #include <filesystem>
 #include <utility>
+
+#include <gtest/gtest.h>
 
 #include "wharf/ipc/inherited_link.h"
 

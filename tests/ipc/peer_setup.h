@@ -20,7 +20,7 @@ namespace wharf::test {
 inline constexpr bool kSanitized = WHARF_SANITIZED != 0;
 
 struct PeerSetup {
-  char name[48] = {};  // of the peer: see peer.h
+  char name[48] = {};              // of the peer: see peer.h
   char program[24] = "ipc_peers";  // that holds it
   ipc::PortOptions port;
   std::int64_t spin_ns = 50'000;

@@ -1,10 +1,10 @@
 #include "wharf/ipc/piece.h"
 
-#include <gtest/gtest.h>
-
 #include <cstddef>
 #include <string>
 #include <utility>
+
+#include <gtest/gtest.h>
 
 #include "wharf/tests/ipc/lane_pair.h"
 #include "wharf/tests/ipc/peer_setup.h"

@@ -155,9 +155,7 @@ coro::Task<void> call_from_here_and_there(ipc::Port& port, PeerProcess& /*peer*/
   co_await elsewhere.join();
 }
 
-TEST_P(PortHandleTest, S19_CallsAreAnsweredOnTheReactorOfTheirTask) {
-  run(setup("echo"), call_from_here_and_there);
-}
+TEST_P(PortHandleTest, S19_CallsAreAnsweredOnTheReactorOfTheirTask) { run(setup("echo"), call_from_here_and_there); }
 
 coro::Task<void> send_in_turn(ipc::PortHandle handle) {
   for (std::uint64_t i = 0; i < 500; ++i) {

@@ -8,14 +8,14 @@
 // run() expects that the peer found nothing wrong, and that this process has the descriptors that it had before.
 #pragma once
 
-#include <gtest/gtest.h>
-
 #include <cstdint>
 #include <map>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <tuple>
+
+#include <gtest/gtest.h>
 
 #include "wharf/coro/task.h"
 #include "wharf/ipc/port.h"

@@ -18,8 +18,8 @@ constexpr std::chrono::milliseconds kLookPeriod(1);
 constexpr int kLooksAlike = 4;
 
 struct ProcessState {
-  char letter = '?';             // of proc(5): S asleep, T stopped ...
-  std::string switches;          // how often it has given up its processor
+  char letter = '?';     // of proc(5): S asleep, T stopped ...
+  std::string switches;  // how often it has given up its processor
 };
 
 ProcessState state_of(pid_t pid) {

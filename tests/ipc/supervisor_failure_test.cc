@@ -70,7 +70,8 @@ TEST_F(SupervisorFailureTest, AProgramThatNeverSpeaksIsEnded) {
 }
 
 TEST_F(SupervisorFailureTest, AProgramOfAnotherVersionIsTold) {
-  run(expect_no_start(workers(peer_setup("of_another_version"), 1), {"link version 77", "build both with the same wharf"}));
+  run(expect_no_start(workers(peer_setup("of_another_version"), 1),
+                      {"link version 77", "build both with the same wharf"}));
 }
 
 TEST_F(SupervisorFailureTest, NoWorkersIsNoSupervisor) {
@@ -214,9 +215,8 @@ coro::Task<void> stop_the_start(ipc::WorkerOptions options, bool by_stop) {
   ipc::Supervisor supervisor(options);
   Status started;
   coro::Scope scope;
-  scope.spawn([](ipc::Supervisor& of, Status& status) -> coro::Task<void> {
-    status = co_await of.start();
-  }, std::ref(supervisor), std::ref(started));
+  scope.spawn([](ipc::Supervisor& of, Status& status) -> coro::Task<void> { status = co_await of.start(); },
+              std::ref(supervisor), std::ref(started));
   while (supervisor.workers()[0].pid == 0) co_await next_turn();
   const pid_t pid = supervisor.workers()[0].pid;
 

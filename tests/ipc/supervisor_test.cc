@@ -55,9 +55,7 @@ coro::Task<void> start_and_serve(ipc::WorkerOptions options) {
   co_await supervisor.stop();  // once more does no harm
 }
 
-TEST_F(SupervisorTest, StartsEveryWorkerWithAPortOfItsOwn) {
-  run(start_and_serve(workers(peer_setup("echo"), 3)));
-}
+TEST_F(SupervisorTest, StartsEveryWorkerWithAPortOfItsOwn) { run(start_and_serve(workers(peer_setup("echo"), 3))); }
 
 TEST_F(SupervisorTest, StartsWorkersWithoutSharedMemory) {
   PeerSetup setup = peer_setup("echo");

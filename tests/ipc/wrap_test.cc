@@ -16,9 +16,12 @@ namespace wharf::test {
 namespace {
 
 // At the last value itself, too: then the first use wraps.
-constexpr std::uint64_t kStarts[] = {
-    0xffff - 20, 0xffff, 0xffff'ffff - 20, 0xffff'ffff, std::numeric_limits<std::uint64_t>::max() - 20,
-    std::numeric_limits<std::uint64_t>::max()};
+constexpr std::uint64_t kStarts[] = {0xffff - 20,
+                                     0xffff,
+                                     0xffff'ffff - 20,
+                                     0xffff'ffff,
+                                     std::numeric_limits<std::uint64_t>::max() - 20,
+                                     std::numeric_limits<std::uint64_t>::max()};
 constexpr std::uint64_t kCount = 120;
 
 ipc::PortOptions from(std::uint64_t start) {
@@ -29,8 +32,7 @@ ipc::PortOptions from(std::uint64_t start) {
 
 coro::Task<void> both_ways(ipc::Port& port, PeerProcess& peer) {
   static_cast<void>(peer);
-  auto [sent, received] =
-      co_await coro::when_all(send_in_order(port, kCount, 1), receive_in_order(port, kCount, 2));
+  auto [sent, received] = co_await coro::when_all(send_in_order(port, kCount, 1), receive_in_order(port, kCount, 2));
 
   EXPECT_OK(sent);
   EXPECT_OK(received);

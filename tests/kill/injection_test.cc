@@ -55,8 +55,8 @@ coro::Task<void> fail_every_call(Scenario scenario, void (*next_round)()) {
         fired = co_await survive_failure(role, route == Route::kSharedMemory, failed);
 
         EXPECT_EQ(open_fds(), fds_before);
-        EXPECT_FALSE(PortTest::HasFailure()) << "call " << static_cast<int>(failed.call) << " number " << failed.nth
-                                             << " failing with errno " << error;
+        EXPECT_FALSE(PortTest::HasFailure())
+            << "call " << static_cast<int>(failed.call) << " number " << failed.nth << " failing with errno " << error;
         if (PortTest::HasFailure()) co_return;
         if (fired) ++fired_count;
       }

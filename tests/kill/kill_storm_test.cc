@@ -1,5 +1,7 @@
 // Workers killed and stopped at random under load. WHARF_KILL_COUNT says how often (100 if it is not set),
 // WHARF_KILL_SEED repeats a storm: its seed is printed, though when the kernel runs whom is not in it.
+#include <unistd.h>
+
 #include <algorithm>
 #include <chrono>
 #include <csignal>
@@ -10,7 +12,6 @@
 #include <functional>
 #include <random>
 #include <string>
-#include <unistd.h>
 #include <vector>
 
 #include "wharf/coro/event.h"
@@ -183,8 +184,7 @@ TEST_F(KillStorm, WorkersKilledAndStoppedAtRandomUnderLoadLeaveTheRouterWhole) {
 
   std::printf("%llu kills, %llu stops, %llu requests: %llu answered, %llu failed\n",
               static_cast<unsigned long long>(storm.kill_count), static_cast<unsigned long long>(storm.stop_count),
-              static_cast<unsigned long long>(storm.asked_count),
-              static_cast<unsigned long long>(storm.answered_count),
+              static_cast<unsigned long long>(storm.asked_count), static_cast<unsigned long long>(storm.answered_count),
               static_cast<unsigned long long>(storm.failed_count));
   EXPECT_GE(storm.kill_count, storm.kill_count_max);
   EXPECT_EQ(storm.asked_count, storm.answered_count + storm.failed_count);

@@ -15,9 +15,9 @@ namespace wharf::test {
 
 struct ScriptLine {
   std::size_t bytes;
-  bool loan = false;          // written in place, where there is shared memory
-  std::size_t fd_count = 0;   // numbered with the line
-  bool alone = true;          // else published with the next one
+  bool loan = false;         // written in place, where there is shared memory
+  std::size_t fd_count = 0;  // numbered with the line
+  bool alone = true;         // else published with the next one
 };
 
 // The number of a line is its message's type, and the seed of its payload.
@@ -36,11 +36,11 @@ inline constexpr std::array<ScriptLine, 10> kScript = {{
 
 // Requests, by type.
 enum ScriptCall : std::uint32_t {
-  kGiveBack = 1000,    // answered with the request's own memory
-  kCopyBack,           // ... with memory of the answerer
-  kHoldUntilRelease,   // answered when the next one comes
-  kRelease,            // everything that was received goes home
-  kAside,              // no request: belongs to no line, and is dropped
+  kGiveBack = 1000,   // answered with the request's own memory
+  kCopyBack,          // ... with memory of the answerer
+  kHoldUntilRelease,  // answered when the next one comes
+  kRelease,           // everything that was received goes home
+  kAside,             // no request: belongs to no line, and is dropped
 };
 inline constexpr std::size_t kCallBytes = 20'000;
 

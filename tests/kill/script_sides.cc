@@ -12,7 +12,9 @@
 namespace wharf::test {
 namespace {
 
-std::string text_of(const char* what, std::size_t line) { return std::string(what) + " of line " + std::to_string(line); }
+std::string text_of(const char* what, std::size_t line) {
+  return std::string(what) + " of line " + std::to_string(line);
+}
 
 // Takes the descriptors out, and checks them.
 std::string check_fds(ipc::Message& message, std::size_t line) {

@@ -53,7 +53,7 @@ coro::Task<void> keep_busy(ipc::Port& port) {
 // A router: keeps `argument` workers busy, tells their numbers, and goes on until it is killed.
 WHARF_PEER(storm_router) {
   PeerSetup setup = peer_setup("storm_worker");  // whatever the program is called
-  setup.orphan = true;  // nobody but its link tells a worker that the router is dead
+  setup.orphan = true;                           // nobody but its link tells a worker that the router is dead
   char path[4096] = {};
   WANT(::readlink("/proc/self/exe", path, sizeof(path) - 1) > 0);
   ipc::WorkerOptions options(path);

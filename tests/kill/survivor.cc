@@ -1,6 +1,5 @@
 #include "wharf/tests/kill/survivor.h"
 
-#include <gtest/gtest.h>
 #include <poll.h>
 
 #include <algorithm>
@@ -12,6 +11,8 @@
 #include <string>
 #include <utility>
 #include <vector>
+
+#include <gtest/gtest.h>
 
 #include "wharf/coro/scope.h"
 #include "wharf/runtime/io.h"
@@ -218,8 +219,8 @@ void expect_owed(const ipc::Port& port, const Round& round, Role role) {
 // A status says what was being done, or which side ended the link.
 void expect_named(const Status& status) {
   const std::string text(status.message());
-  for (const char* name : {"send", "receive", "call", "loan", "open port", "port end", "handshake", "create segment", "adopt segment", "payload file",
-                           "the peer", "this side", "the request was dropped"}) {
+  for (const char* name : {"send", "receive", "call", "loan", "open port", "port end", "handshake", "create segment",
+                           "adopt segment", "payload file", "the peer", "this side", "the request was dropped"}) {
     if (text.starts_with(name)) return;
   }
   ADD_FAILURE() << "names no operation: " << status;
@@ -234,8 +235,8 @@ PeerSetup fault_peer(std::string_view name, ipc::PortOptions port) {
 }
 
 PeerSetup scripted_peer(Role role, bool shared_memory, const FaultPlan& plan) {
-  PeerSetup setup = fault_peer(role == Role::kPeerSends ? "scripted_sender" : "scripted_server",
-                               script_options(shared_memory));
+  PeerSetup setup =
+      fault_peer(role == Role::kPeerSends ? "scripted_sender" : "scripted_server", script_options(shared_memory));
   setup.argument = plan.encode();
   return setup;
 }

@@ -14,8 +14,8 @@ namespace {
 using namespace std::string_view_literals;
 
 TEST(AddressTest, WhatIsParsedPrintsAsItWas) {
-  for (const char* text : {"127.0.0.1:80", "0.0.0.0:0", "[::1]:65535", "[fe80::1%1]:7",
-                           "[::ffff:10.0.0.1]:1", "unix:/run/quay", "unix:quay", "unix:@quay"}) {
+  for (const char* text : {"127.0.0.1:80", "0.0.0.0:0", "[::1]:65535", "[fe80::1%1]:7", "[::ffff:10.0.0.1]:1",
+                           "unix:/run/quay", "unix:quay", "unix:@quay"}) {
     StatusOr<Address> address = Address::parse(text);
     ASSERT_TRUE(address.ok()) << address.status();
     EXPECT_EQ(address->text(), text);
@@ -24,10 +24,9 @@ TEST(AddressTest, WhatIsParsedPrintsAsItWas) {
 }
 
 TEST(AddressTest, WhatIsNoAddressIsRefused) {
-  for (const char* text :
-       {"", "127.0.0.1", "127.0.0.1:", "127.0.0.1:65536", "127.0.0.1:-1", "127.0.0.1:+1",
-        "127.0.0.1:8x", "127.0.0.1: 8", "::1:80", "[::1]", "[::1:80", "[127.0.0.1]:80", "quay:80",
-        "256.0.0.1:80", "127.1:80", "[::1%nosuchinterface]:80", "unix:", "unix:@"}) {
+  for (const char* text : {"", "127.0.0.1", "127.0.0.1:", "127.0.0.1:65536", "127.0.0.1:-1", "127.0.0.1:+1",
+                           "127.0.0.1:8x", "127.0.0.1: 8", "::1:80", "[::1]", "[::1:80", "[127.0.0.1]:80", "quay:80",
+                           "256.0.0.1:80", "127.1:80", "[::1%nosuchinterface]:80", "unix:", "unix:@"}) {
     EXPECT_EQ(Address::parse(text).status().code(), StatusCode::kInvalidArgument) << text;
   }
   for (const std::string_view host :
@@ -94,8 +93,7 @@ TEST(AddressTest, WhatTheKernelGaveIsTakenOver) {
   sockaddr_un unnamed{};
   unnamed.sun_family = AF_UNIX;
 
-  EXPECT_EQ(Address::from(reinterpret_cast<sockaddr*>(&unnamed), sizeof(sa_family_t)).text(),
-            "unix:");
+  EXPECT_EQ(Address::from(reinterpret_cast<sockaddr*>(&unnamed), sizeof(sa_family_t)).text(), "unix:");
   EXPECT_EQ(Address::from(address.get(), 5).text(), "none");  // cut short
   EXPECT_EQ(Address::from(address.get(), 0).family(), AF_UNSPEC);
 }

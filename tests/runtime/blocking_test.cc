@@ -25,13 +25,9 @@ using coro::Scope;
 using coro::Task;
 using test::Harness;
 
-std::size_t thread_count(Harness& harness) {
-  return harness.reactor().blocking_pool().thread_count();
-}
+std::size_t thread_count(Harness& harness) { return harness.reactor().blocking_pool().thread_count(); }
 
-bool lives(pid_t thread) {
-  return ::access(("/proc/self/task/" + std::to_string(thread)).c_str(), F_OK) == 0;
-}
+bool lives(pid_t thread) { return ::access(("/proc/self/task/" + std::to_string(thread)).c_str(), F_OK) == 0; }
 
 // A function that says that it runs, and waits until it may end.
 struct Gate {
@@ -107,8 +103,7 @@ Task<std::string> keep(std::shared_ptr<std::string> text) {
 }
 
 Task<int> move_only(std::unique_ptr<int> number) {
-  StatusOr<int> result =
-      co_await run_blocking([](std::unique_ptr<int> given) { return *given; }, std::move(number));
+  StatusOr<int> result = co_await run_blocking([](std::unique_ptr<int> given) { return *given; }, std::move(number));
   co_return *result;
 }
 
@@ -220,7 +215,7 @@ TEST(BlockingTest, ThreadsStartAtTheFirstUseAndEndWithTheReactor) {
     EXPECT_TRUE(lives(thread));
   }
 
-  const test::Watchdog watchdog;  // the harness has ended its own
+  const test::Watchdog watchdog;          // the harness has ended its own
   while (lives(thread)) ::sched_yield();  // the kernel forgets it a moment after it was joined
 }
 

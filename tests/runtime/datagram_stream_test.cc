@@ -20,9 +20,7 @@ namespace {
 using coro::Task;
 using test::SocketPair;
 
-UdpSocket bound(const char* address = "127.0.0.1:0") {
-  return *UdpSocket::bind(*Address::parse(address));
-}
+UdpSocket bound(const char* address = "127.0.0.1:0") { return *UdpSocket::bind(*Address::parse(address)); }
 
 void send_text(const UdpSocket& from, const UdpSocket& to, std::string_view text) {
   const Address target = *to.local_address();

@@ -72,9 +72,7 @@ TEST_F(DeadlineTest, ADeadlineThatHasPassedLeavesNoTimeAtAll) {
   EXPECT_EQ(passed_ns(), 0);
 }
 
-TEST_F(DeadlineTest, NeverIsNoLimit) {
-  EXPECT_TRUE(run(work_until(kNever, milliseconds(50))).ok());
-}
+TEST_F(DeadlineTest, NeverIsNoLimit) { EXPECT_TRUE(run(work_until(kNever, milliseconds(50))).ok()); }
 
 Task<StatusOr<int>> answer(milliseconds duration) {
   const Status worked = co_await work(duration);
@@ -89,8 +87,7 @@ Task<StatusOr<int>> answer_until(std::int64_t deadline_ns, milliseconds duration
 
 TEST_F(DeadlineTest, ValuesPassThrough) {
   EXPECT_EQ(*run(answer_until(start_ns_ + 5 * kMs, milliseconds(2))), 7);
-  EXPECT_EQ(run(answer_until(start_ns_ + 5 * kMs, milliseconds(9))).status().code(),
-            StatusCode::kDeadlineExceeded);
+  EXPECT_EQ(run(answer_until(start_ns_ + 5 * kMs, milliseconds(9))).status().code(), StatusCode::kDeadlineExceeded);
 }
 
 Task<int> count_sleeps() {
@@ -163,9 +160,7 @@ Task<std::int64_t> budget_of_nobody() {
   co_return seen_ns;
 }
 
-TEST_F(DeadlineTest, WithoutADeadlineAboveThereIsNone) {
-  EXPECT_EQ(run(budget_of_nobody()), coro::kNoDeadline);
-}
+TEST_F(DeadlineTest, WithoutADeadlineAboveThereIsNone) { EXPECT_EQ(run(budget_of_nobody()), coro::kNoDeadline); }
 
 Task<Status> longer_inside(std::int64_t& seen_ns) {
   Status result = co_await with_timeout(milliseconds(50), note_budget(seen_ns));

@@ -78,8 +78,7 @@ TEST(FileSystemTest, APathWithAZeroByteIsRefused) {
   EXPECT_EQ(harness.run(look_at(AT_FDCWD, cut)).status().code(), StatusCode::kInvalidArgument);
   EXPECT_EQ(harness.run(make_directory(AT_FDCWD, cut, 0700)).code(), StatusCode::kInvalidArgument);
   EXPECT_EQ(harness.run(remove_file(cut)).code(), StatusCode::kInvalidArgument);
-  for (const auto& [source, target] :
-       {std::pair(cut, directory / "pier"), std::pair(directory / "quay", cut)}) {
+  for (const auto& [source, target] : {std::pair(cut, directory / "pier"), std::pair(directory / "quay", cut)}) {
     EXPECT_EQ(harness.run(move_file(source, target)).message(), "rename: a zero byte in a path");
   }
   EXPECT_TRUE(std::filesystem::exists(directory / "quay"));
@@ -102,10 +101,8 @@ TEST(FileSystemTest, ALinkCanBeLookedAtItself) {
   const TemporaryDirectory directory;
   std::filesystem::create_symlink("nowhere", directory / "link");
 
-  EXPECT_TRUE(
-      S_ISLNK(harness.run(look_at(AT_FDCWD, directory / "link", AT_SYMLINK_NOFOLLOW))->stx_mode));
-  EXPECT_EQ(harness.run(look_at(AT_FDCWD, directory / "link")).status().code(),
-            StatusCode::kNotFound);
+  EXPECT_TRUE(S_ISLNK(harness.run(look_at(AT_FDCWD, directory / "link", AT_SYMLINK_NOFOLLOW))->stx_mode));
+  EXPECT_EQ(harness.run(look_at(AT_FDCWD, directory / "link")).status().code(), StatusCode::kNotFound);
 }
 
 TEST(FileSystemTest, WhatIsThereAlreadyIsRefused) {
@@ -113,11 +110,9 @@ TEST(FileSystemTest, WhatIsThereAlreadyIsRefused) {
   const TemporaryDirectory directory;
   touch(harness, directory / "quay");
 
-  EXPECT_EQ(
-      harness.run(open(AT_FDCWD, directory / "quay", O_WRONLY | O_CREAT | O_EXCL)).status().code(),
-      StatusCode::kAlreadyExists);
-  EXPECT_EQ(harness.run(make_directory(AT_FDCWD, directory / "quay", 0700)).code(),
+  EXPECT_EQ(harness.run(open(AT_FDCWD, directory / "quay", O_WRONLY | O_CREAT | O_EXCL)).status().code(),
             StatusCode::kAlreadyExists);
+  EXPECT_EQ(harness.run(make_directory(AT_FDCWD, directory / "quay", 0700)).code(), StatusCode::kAlreadyExists);
 }
 
 TEST(FileSystemTest, FilesAndEmptyDirectoriesAreRemoved) {
@@ -143,8 +138,7 @@ TEST(FileSystemTest, ARenameReplacesUnlessItMustNot) {
             StatusCode::kAlreadyExists);
   EXPECT_TRUE(harness.run(move_file(directory / "old", directory / "new")).ok());
   EXPECT_FALSE(std::filesystem::exists(directory / "old"));
-  EXPECT_EQ(harness.run(move_file(directory / "old", directory / "new")).code(),
-            StatusCode::kNotFound);
+  EXPECT_EQ(harness.run(move_file(directory / "old", directory / "new")).code(), StatusCode::kNotFound);
 }
 
 TEST(FileSystemTest, AStoppedTaskChangesNothing) {
@@ -154,8 +148,7 @@ TEST(FileSystemTest, AStoppedTaskChangesNothing) {
 
   EXPECT_EQ(harness.run(open(AT_FDCWD, directory / "quay", O_WRONLY | O_CREAT)).status().code(),
             StatusCode::kCancelled);
-  EXPECT_EQ(harness.run(make_directory(AT_FDCWD, directory / "pier", 0700)).code(),
-            StatusCode::kCancelled);
+  EXPECT_EQ(harness.run(make_directory(AT_FDCWD, directory / "pier", 0700)).code(), StatusCode::kCancelled);
   EXPECT_TRUE(std::filesystem::is_empty(directory.path()));
 }
 
@@ -163,8 +156,7 @@ TEST(FileSystemTest, ADeadlineThatHasPassedChangesNothing) {
   Harness harness;
   const TemporaryDirectory directory;
   const Status status =
-      harness.run(open(AT_FDCWD, directory / "quay", O_WRONLY | O_CREAT, {.deadline_ns = 1}))
-          .status();
+      harness.run(open(AT_FDCWD, directory / "quay", O_WRONLY | O_CREAT, {.deadline_ns = 1})).status();
 
   EXPECT_EQ(status.code(), StatusCode::kDeadlineExceeded);
   EXPECT_TRUE(std::filesystem::is_empty(directory.path()));

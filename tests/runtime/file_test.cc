@@ -148,12 +148,10 @@ TEST(FileTest, AWholeFileIsReadUpToItsLimit) {
   std::ofstream(directory / "empty") << "";
 
   EXPECT_EQ(*harness.run(read_whole(directory / "quay", 100'000)), text);
-  EXPECT_EQ(harness.run(read_whole(directory / "quay", 99'999)).status().code(),
-            StatusCode::kResourceExhausted);
+  EXPECT_EQ(harness.run(read_whole(directory / "quay", 99'999)).status().code(), StatusCode::kResourceExhausted);
   EXPECT_EQ(*harness.run(read_whole(directory / "empty", 0)), "");
   EXPECT_EQ(*harness.run(read_whole(directory / "empty", 100)), "");
-  EXPECT_EQ(harness.run(read_whole(directory / "none", 100)).status().code(),
-            StatusCode::kNotFound);
+  EXPECT_EQ(harness.run(read_whole(directory / "none", 100)).status().code(), StatusCode::kNotFound);
   EXPECT_FALSE(harness.run(read_whole(directory.path(), 100)).ok());  // a directory
 }
 
@@ -161,8 +159,7 @@ TEST(FileTest, AFileThatHidesItsSizeIsReadWhole) {
   Harness harness;
 
   EXPECT_EQ(harness.run(read_whole("/proc/self/stat", 100'000))->back(), '\n');
-  EXPECT_EQ(harness.run(read_whole("/proc/self/stat", 10)).status().code(),
-            StatusCode::kResourceExhausted);
+  EXPECT_EQ(harness.run(read_whole("/proc/self/stat", 10)).status().code(), StatusCode::kResourceExhausted);
 }
 
 Task<Status> replace(std::string path, std::string text) {
@@ -197,8 +194,7 @@ TEST(FileTest, AStopEndsAReadOfAPipe) {
     const UniqueFd source(fds[0]);
     const UniqueFd target(fds[1]);
 
-    EXPECT_EQ(harness.run(test::stopped(read_some(source), in_kernel)).code(),
-              StatusCode::kCancelled);
+    EXPECT_EQ(harness.run(test::stopped(read_some(source), in_kernel)).code(), StatusCode::kCancelled);
   }
 }
 
@@ -225,8 +221,7 @@ Task<void> copy_file(std::string source, std::string target) {
   StatusOr<File> from = co_await File::open(source);
   EXPECT_TRUE(from.ok()) << from.status();
   StatusOr<struct statx> about = co_await from->status();
-  StatusOr<File> to =
-      co_await File::open(target, O_WRONLY | O_CREAT | O_EXCL, about->stx_mode & 0777);
+  StatusOr<File> to = co_await File::open(target, O_WRONLY | O_CREAT | O_EXCL, about->stx_mode & 0777);
   EXPECT_TRUE(to.ok()) << to.status();
   StatusOr<std::uint64_t> copied = co_await copy_bytes(*from, *to);
   EXPECT_EQ(*copied, about->stx_size);

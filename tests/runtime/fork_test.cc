@@ -80,8 +80,7 @@ Task<void> fork_while_something_waits(SocketPair& pair) {
 }
 
 class ForkTest : public ::testing::TestWithParam<BackendKind> {};
-INSTANTIATE_TEST_SUITE_P(Backends, ForkTest,
-                         ::testing::Values(BackendKind::kAuto, BackendKind::kEpoll));
+INSTANTIATE_TEST_SUITE_P(Backends, ForkTest, ::testing::Values(BackendKind::kAuto, BackendKind::kEpoll));
 
 TEST_P(ForkTest, AChildHasNoPartInTheReactorAndTheParentGoesOn) {
   Harness harness({.backend = GetParam()});
@@ -143,9 +142,7 @@ TEST_P(ForkTest, AChildHasNoCopyOfWhatWaits) {
   harness.run(fork_while_it_waits(pair, before));
 }
 
-Task<void> sleep_a_little(bool& slept) {
-  slept = co_await sleep_for(std::chrono::milliseconds(20));
-}
+Task<void> sleep_a_little(bool& slept) { slept = co_await sleep_for(std::chrono::milliseconds(20)); }
 
 Task<void> fork_beside_a_timer(bool& late, BackendKind kind) {
   co_await coro::with_scope([&](Scope& scope) -> Task<void> {

@@ -55,9 +55,7 @@ void wake_one(const Word& word, FutexKind kind = FutexKind::kShared) {
   while (wake(word, 1, kind) == 0) std::this_thread::yield();
 }
 
-Task<void> note_wait(const Word& word, FutexKind kind, Status& result) {
-  result = co_await wait_for(word, 0, kind);
-}
+Task<void> note_wait(const Word& word, FutexKind kind, Status& result) { result = co_await wait_for(word, 0, kind); }
 
 Task<void> wait_and_wake(Word& word, FutexKind kind, Status& result) {
   co_await coro::with_scope([&](Scope& scope) -> Task<void> {
@@ -218,8 +216,7 @@ TEST(FutexTest, AllThatWaitForOneWordLearnOfItsChange) {
 TEST(FutexTest, AnotherProcessWakes) {
   Harness harness;
   SKIP_WITHOUT_FUTEX(harness);
-  void* const memory =
-      ::mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  void* const memory = ::mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   ASSERT_NE(memory, MAP_FAILED);
   auto& word = *new (memory) Word(0);
   const pid_t child = ::fork();

@@ -32,8 +32,7 @@ TEST(IoInterruptTest, AStopEndsAnOperationBeforeAndAfterTheKernelHasIt) {
   for (const bool in_kernel : {false, true}) {
     Harness harness;
     SocketPair pair;
-    const StatusOr<std::size_t> result =
-        harness.run(test::stopped(recv_from(pair.left.get()), in_kernel));
+    const StatusOr<std::size_t> result = harness.run(test::stopped(recv_from(pair.left.get()), in_kernel));
     EXPECT_EQ(result.status().code(), StatusCode::kCancelled);
     EXPECT_EQ(result.status().message(), "recv: the task was stopped");
 
@@ -59,8 +58,7 @@ Task<void> recv_and_stop(int fd, Scope& scope) {
   scope.cancel();
 }
 
-Task<void> stop_too_late(SocketPair& first, SocketPair& second,
-                         std::optional<StatusOr<std::size_t>>& result) {
+Task<void> stop_too_late(SocketPair& first, SocketPair& second, std::optional<StatusOr<std::size_t>>& result) {
   co_await coro::with_scope([&](Scope& scope) -> Task<void> {
     scope.spawn(recv_and_stop(first.left.get(), scope));
     scope.spawn(test::keep_result(recv_from(second.left.get()), result));

@@ -153,8 +153,8 @@ Task<void> connect_and_accept(int listener, const sockaddr_in& address) {
         },
         listener);
     UniqueFd client(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    Status connected = co_await runtime::connect(
-        client.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address));
+    Status connected =
+        co_await runtime::connect(client.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address));
     EXPECT_TRUE(connected.ok()) << connected;
     StatusOr<std::size_t> end = co_await recv_from(client.get());
     EXPECT_EQ(*end, 0U);
@@ -181,8 +181,8 @@ TEST(IoTest, AConnectionIsMadeAndAccepted) {
 
 Task<Status> try_connect(const sockaddr_in& address) {
   UniqueFd client(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  Status connected = co_await runtime::connect(
-      client.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address));
+  Status connected =
+      co_await runtime::connect(client.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address));
   co_return connected;
 }
 

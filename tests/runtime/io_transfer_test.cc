@@ -71,8 +71,7 @@ TEST(IoTransferTest, MorePartsThanTheKernelTakesAreAShortCount) {
   const UniqueFd file = memory_file("");
   std::string text = "x";
 
-  EXPECT_EQ(*harness.run(write_parts(file.get(), std::vector<iovec>(2000, part_of(text)), 0)),
-            1024U);
+  EXPECT_EQ(*harness.run(write_parts(file.get(), std::vector<iovec>(2000, part_of(text)), 0)), 1024U);
 }
 
 TEST(IoTransferTest, AReadOfPartsEndsWithItsDeadline) {
@@ -80,10 +79,8 @@ TEST(IoTransferTest, AReadOfPartsEndsWithItsDeadline) {
   const Pipe pipe;
   std::string text(4, '-');
   const std::int64_t deadline = harness.reactor().now_ns() + 1'000'000;
-  const Status status = harness
-                            .run(read_parts(pipe.source.get(), {part_of(text)}, kCurrentPosition,
-                                            {.deadline_ns = deadline}))
-                            .status();
+  const Status status =
+      harness.run(read_parts(pipe.source.get(), {part_of(text)}, kCurrentPosition, {.deadline_ns = deadline})).status();
 
   EXPECT_EQ(status.code(), StatusCode::kDeadlineExceeded);
 }
@@ -104,10 +101,9 @@ TEST(IoTransferTest, AFileIsSyncedAndAPipeCannotBe) {
             "fsync: Invalid argument (EINVAL)");
 }
 
-Task<StatusOr<std::size_t>> move_bytes(int source, std::uint64_t source_offset, int target,
-                                       std::size_t bytes, IoOptions options = {}) {
-  StatusOr<std::size_t> moved =
-      co_await splice(source, source_offset, target, kCurrentPosition, bytes, options);
+Task<StatusOr<std::size_t>> move_bytes(int source, std::uint64_t source_offset, int target, std::size_t bytes,
+                                       IoOptions options = {}) {
+  StatusOr<std::size_t> moved = co_await splice(source, source_offset, target, kCurrentPosition, bytes, options);
   co_return moved;
 }
 
@@ -117,8 +113,7 @@ TEST(IoTransferTest, ASpliceMovesFromAFileThroughAPipeToASocket) {
   const Pipe pipe;
   const SocketPair pair;
   EXPECT_EQ(*harness.run(move_bytes(file.get(), 2, pipe.target.get(), 100)), 4U);
-  EXPECT_EQ(*harness.run(move_bytes(pipe.source.get(), kCurrentPosition, pair.left.get(), 100)),
-            4U);
+  EXPECT_EQ(*harness.run(move_bytes(pipe.source.get(), kCurrentPosition, pair.left.get(), 100)), 4U);
 
   std::array<char, 16> text{};
   EXPECT_EQ(::read(pair.right.get(), text.data(), text.size()), 4);
@@ -142,8 +137,7 @@ TEST(IoTransferTest, AStopEndsASpliceThatWaits) {
     const SocketPair pair;
     auto splicing = move_bytes(pipe.source.get(), kCurrentPosition, pair.left.get(), 16);
 
-    EXPECT_EQ(harness.run(test::stopped(std::move(splicing), in_kernel)).status().code(),
-              StatusCode::kCancelled);
+    EXPECT_EQ(harness.run(test::stopped(std::move(splicing), in_kernel)).status().code(), StatusCode::kCancelled);
   }
 }
 

@@ -72,13 +72,12 @@ Task<Status> do_poll(Files& files, IoOptions options) {
   co_return done.status();
 }
 Task<Status> do_splice(Files& files, IoOptions options) {
-  StatusOr<std::size_t> done = co_await splice(files.pipe_end.get(), kCurrentPosition,
-                                               files.file.get(), kCurrentPosition, 16, options);
+  StatusOr<std::size_t> done =
+      co_await splice(files.pipe_end.get(), kCurrentPosition, files.file.get(), kCurrentPosition, 16, options);
   co_return done.status();
 }
 Task<Status> do_write(Files& files, IoOptions options) {
-  StatusOr<std::size_t> done =
-      co_await write(files.full(), test::bytes_of("quay"), kCurrentPosition, options);
+  StatusOr<std::size_t> done = co_await write(files.full(), test::bytes_of("quay"), kCurrentPosition, options);
   co_return done.status();
 }
 Task<Status> do_writev(Files& files, IoOptions options) {
@@ -110,10 +109,9 @@ struct Waiting {
   Task<Status> (*start)(Files&, IoOptions);
 };
 constexpr Waiting kWaiting[] = {
-    {"read", do_read},           {"readv", do_readv},   {"recvmsg", do_recvmsg},
-    {"poll", do_poll},           {"splice", do_splice}, {"write", do_write},
-    {"writev", do_writev},       {"send", do_send},     {"sendmsg", do_sendmsg},
-    {"send_file", do_send_file},
+    {"read", do_read},       {"readv", do_readv},         {"recvmsg", do_recvmsg}, {"poll", do_poll},
+    {"splice", do_splice},   {"write", do_write},         {"writev", do_writev},   {"send", do_send},
+    {"sendmsg", do_sendmsg}, {"send_file", do_send_file},
 };
 
 class IoWaitTest : public testing::TestWithParam<Waiting> {};
@@ -130,9 +128,7 @@ TEST_P(IoWaitTest, ADeadlineEndsIt) {
   }
 }
 
-Task<void> note(Waiting waiting, Files* files, Status* ended) {
-  *ended = co_await waiting.start(*files, {});
-}
+Task<void> note(Waiting waiting, Files* files, Status* ended) { *ended = co_await waiting.start(*files, {}); }
 
 Task<void> stop_one(Waiting waiting, Files& files, bool in_kernel, Status& ended) {
   co_await coro::with_scope([&](Scope& scope) -> Task<void> {

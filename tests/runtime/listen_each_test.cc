@@ -35,8 +35,7 @@ TEST(ListenEachTest, APortThatSomebodyElseHasIsRefused) {
   const auto other = TcpListener::listen("127.0.0.1", 0);
   ASSERT_TRUE(other.ok());
 
-  EXPECT_EQ(listen_each("127.0.0.1", (*other)->port(), 2).status().code(),
-            StatusCode::kFailedPrecondition);
+  EXPECT_EQ(listen_each("127.0.0.1", (*other)->port(), 2).status().code(), StatusCode::kFailedPrecondition);
 }
 
 using Accepted = SharedChannel<std::uint32_t>;
@@ -50,8 +49,7 @@ Task<Status> accept_all(std::unique_ptr<TcpListener> listener, Accepted* accepte
   }
 }
 
-Task<Status> connect_many(Runtime& runtime, Accepted& accepted, int count,
-                          std::vector<int>& by_reactor) {
+Task<Status> connect_many(Runtime& runtime, Accepted& accepted, int count, std::vector<int>& by_reactor) {
   auto listeners = listen_each("127.0.0.1", 0, runtime.reactor_count());
   if (!listeners.ok()) co_return listeners.status();
   const std::uint16_t port = (*listeners)[0]->port();

@@ -12,8 +12,7 @@
 namespace wharf::test {
 
 inline std::unique_ptr<runtime::Runtime> make_runtime(runtime::RuntimeOptions options) {
-  StatusOr<std::unique_ptr<runtime::Runtime>> runtime =
-      runtime::Runtime::create(std::move(options));
+  StatusOr<std::unique_ptr<runtime::Runtime>> runtime = runtime::Runtime::create(std::move(options));
   if (!runtime.ok()) {
     ADD_FAILURE() << runtime.status();
     std::abort();

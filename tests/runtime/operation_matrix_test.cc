@@ -66,11 +66,10 @@ std::vector<Row> rows_where(bool (*applies)(const Row&)) {
   return rows;
 }
 
-#define WHARF_ROWS(suite, applies)                                                        \
-  class suite : public RowTest {};                                                        \
-  INSTANTIATE_TEST_SUITE_P(                                                               \
-      Rows, suite, ::testing::ValuesIn(rows_where([](const Row& row) { return applies; })), \
-      [](const auto& given) { return std::string(given.param.name); })
+#define WHARF_ROWS(suite, applies)                                                                               \
+  class suite : public RowTest {};                                                                               \
+  INSTANTIATE_TEST_SUITE_P(Rows, suite, ::testing::ValuesIn(rows_where([](const Row& row) { return applies; })), \
+                           [](const auto& given) { return std::string(given.param.name); })
 
 WHARF_ROWS(AnyOperation, !row.has(kEndless));
 WHARF_ROWS(WaitingOperation, row.has(kWaits) && !row.has(kEndless));
@@ -157,8 +156,7 @@ Task<void> try_again(const Row& row, Case& operation, bool triggered) {
 }
 
 // It is given no chance to begin.
-Task<void> refuse(const Row& row, Case& operation, Scope& scope, runtime::IoOptions options,
-                  StatusCode reason) {
+Task<void> refuse(const Row& row, Case& operation, Scope& scope, runtime::IoOptions options, StatusCode reason) {
   const bool there = row.has(kWaits) && !row.has(kEager) && !row.has(kEndless);
   if (there) operation.trigger();
   Attempt attempt;
@@ -198,15 +196,11 @@ Task<void> stop_while_it_waits(const Row& row, Case& operation, bool in_kernel) 
 }
 
 TEST_P(InterruptibleWait, StoppedBeforeTheKernelHasItEnds) {
-  with_case([](const Row& row, Case& operation) -> Task<void> {
-    co_await stop_while_it_waits(row, operation, false);
-  });
+  with_case([](const Row& row, Case& operation) -> Task<void> { co_await stop_while_it_waits(row, operation, false); });
 }
 
 TEST_P(InterruptibleWait, StoppedMeanwhileEnds) {
-  with_case([](const Row& row, Case& operation) -> Task<void> {
-    co_await stop_while_it_waits(row, operation, true);
-  });
+  with_case([](const Row& row, Case& operation) -> Task<void> { co_await stop_while_it_waits(row, operation, true); });
 }
 
 TEST_P(InterruptibleWait, AtItsDeadlineEnds) {
@@ -234,15 +228,11 @@ Task<void> stop_while_it_works(const Row& row, Case& operation, bool in_kernel) 
 }
 
 TEST_P(InterruptibleWork, StoppedBeforeTheKernelHasItSaysWhatIsSo) {
-  with_case([](const Row& row, Case& operation) -> Task<void> {
-    co_await stop_while_it_works(row, operation, false);
-  });
+  with_case([](const Row& row, Case& operation) -> Task<void> { co_await stop_while_it_works(row, operation, false); });
 }
 
 TEST_P(InterruptibleWork, StoppedMeanwhileSaysWhatIsSo) {
-  with_case([](const Row& row, Case& operation) -> Task<void> {
-    co_await stop_while_it_works(row, operation, true);
-  });
+  with_case([](const Row& row, Case& operation) -> Task<void> { co_await stop_while_it_works(row, operation, true); });
 }
 
 std::uint64_t count_of(Decision kind) {
@@ -320,9 +310,7 @@ Task<void> destroy_while_it_waits(const Row& row, Case& operation) {
   co_await try_again(row, operation, false);
 }
 
-TEST_P(AwaiterThatLetsGo, DestroyedWhileItWaitsLeavesNothing) {
-  with_case(destroy_while_it_waits);
-}
+TEST_P(AwaiterThatLetsGo, DestroyedWhileItWaitsLeavesNothing) { with_case(destroy_while_it_waits); }
 
 // Where another thread uses the awaiter, ThreadSanitizer sees that before we do, and aborts too.
 TEST_P(AwaiterThatHoldsOnDeathTest, DestroyedWhileItWaitsAborts) {

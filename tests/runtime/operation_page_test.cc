@@ -104,8 +104,7 @@ TEST(OperationPageTest, ThePageShowsWhichTestsThereAre) {
   ASSERT_TRUE(begin != std::string::npos && end != std::string::npos) << path << " has no table";
   const std::string table = Table().text();
 
-  const std::string wanted =
-      page.substr(0, begin + kBegin.size()) + table + page.substr(end);
+  const std::string wanted = page.substr(0, begin + kBegin.size()) + table + page.substr(end);
   if (std::getenv("WHARF_WRITE_PAGE") != nullptr) std::ofstream(path) << wanted;
 
   EXPECT_EQ(page, wanted) << "remedy: run this test once with WHARF_WRITE_PAGE=1";

@@ -121,9 +121,8 @@ TEST(OwnedIoTest, ADeadlineAbandonsTheOperation) {
   SocketPair pair;
   const std::int64_t deadline = harness.reactor().now_ns() + 1'000'000;
 
-  EXPECT_EQ(
-      harness.run(receive(pair.left.get(), 16, {.deadline_ns = deadline})).count.status().code(),
-      StatusCode::kDeadlineExceeded);
+  EXPECT_EQ(harness.run(receive(pair.left.get(), 16, {.deadline_ns = deadline})).count.status().code(),
+            StatusCode::kDeadlineExceeded);
   EXPECT_EQ(harness.run(receive(pair.left.get(), 16, {.deadline_ns = 1})).buffer.size(), 16U);
 }
 

@@ -58,13 +58,11 @@ std::pair<UniqueFd, UniqueFd> make_pipe() {
 TEST(OwnedMessageTest, EveryPartIsSentAndFilledInItsOrder) {
   Harness harness;
   SocketPair pair;
-  const OwnedMessageResult sent =
-      harness.run(send_message(pair.left.get(), two_parts("quay", "side")));
+  const OwnedMessageResult sent = harness.run(send_message(pair.left.get(), two_parts("quay", "side")));
   EXPECT_EQ(*sent.count, 8U);
   EXPECT_EQ(sent.message.parts[1].text(), "side");
 
-  const OwnedMessageResult got =
-      harness.run(receive_message(pair.right.get(), two_parts("......", "......")));
+  const OwnedMessageResult got = harness.run(receive_message(pair.right.get(), two_parts("......", "......")));
   EXPECT_EQ(*got.count, 8U);
   EXPECT_EQ(got.message.parts[0].text(), "quaysi");
   EXPECT_EQ(got.message.parts[1].text(), "de....");
@@ -112,8 +110,8 @@ TEST(OwnedMessageTest, DescriptorsGoAlongBesideOtherControlMessages) {
   }
 
   {
-    OwnedMessageResult got = harness.run(
-        receive_message(pair.right.get(), room(16, kRoomForFds + CMSG_SPACE(sizeof(ucred)))));
+    OwnedMessageResult got =
+        harness.run(receive_message(pair.right.get(), room(16, kRoomForFds + CMSG_SPACE(sizeof(ucred)))));
     ASSERT_EQ(*got.count, 1U);
     ASSERT_EQ(got.message.fds.size(), 2U);
     EXPECT_EQ(got.message.control.size(), CMSG_SPACE(2 * sizeof(int)) + CMSG_SPACE(sizeof(ucred)));
@@ -167,8 +165,7 @@ Task<void> note(int socket, bool sends, std::optional<OwnedMessageResult>& resul
   co_return;
 }
 
-Task<void> stop_in_the_middle(int socket, bool sends, bool in_kernel,
-                              std::optional<OwnedMessageResult>& result) {
+Task<void> stop_in_the_middle(int socket, bool sends, bool in_kernel, std::optional<OwnedMessageResult>& result) {
   co_await coro::with_scope([&](Scope& scope) -> Task<void> {
     scope.spawn(note(socket, sends, result));
     co_await coro::yield();
@@ -223,8 +220,7 @@ void send_fd(int socket, int file) {
 }
 
 // The kernel has received the message before it is told to give the operation up.
-Task<void> stop_what_has_succeeded(test::FakeBackend& kernel, int socket,
-                                   std::optional<OwnedMessageResult>& result) {
+Task<void> stop_what_has_succeeded(test::FakeBackend& kernel, int socket, std::optional<OwnedMessageResult>& result) {
   co_await coro::with_scope([&](Scope& scope) -> Task<void> {
     scope.spawn(note(socket, false, result));
     co_await coro::yield();
@@ -258,13 +254,11 @@ TEST(OwnedMessageTest, ADeadlineAbandonsTheOperation) {
   Harness harness;
   SocketPair pair;
   const std::int64_t deadline = harness.reactor().now_ns() + 1'000'000;
-  const OwnedMessageResult late =
-      harness.run(receive_message(pair.left.get(), room(16), {.deadline_ns = deadline}));
+  const OwnedMessageResult late = harness.run(receive_message(pair.left.get(), room(16), {.deadline_ns = deadline}));
   EXPECT_EQ(late.count.status().message(), "recvmsg: the deadline has passed");
   EXPECT_TRUE(late.message.parts.empty());
 
-  const OwnedMessageResult never =
-      harness.run(receive_message(pair.left.get(), room(16), {.deadline_ns = 1}));
+  const OwnedMessageResult never = harness.run(receive_message(pair.left.get(), room(16), {.deadline_ns = 1}));
   EXPECT_EQ(never.count.status().code(), StatusCode::kDeadlineExceeded);
   EXPECT_EQ(never.message.parts[0].size(), 16U);
 }

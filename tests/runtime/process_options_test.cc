@@ -114,8 +114,7 @@ TEST(ProcessOptionsTest, TheDirectoryIsTheChilds) {
     options.directory = directory.path();
     EXPECT_EQ(said_by(with_limits ? limited(options) : options), directory.path() + "\n");
     options.directory = "/no/such/directory";
-    EXPECT_EQ(Process::spawn(with_limits ? limited(options) : options).status().code(),
-              StatusCode::kNotFound);
+    EXPECT_EQ(Process::spawn(with_limits ? limited(options) : options).status().code(), StatusCode::kNotFound);
   }
 }
 

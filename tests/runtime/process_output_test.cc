@@ -40,8 +40,7 @@ TEST(ProcessOutputTest, MoreThanPipesHoldGoesThereAndBack) {
 
 TEST(ProcessOutputTest, AChildThatReadsNothingIsNoError) {
   Harness harness;
-  const Result result =
-      harness.run(run_process(shell("exec <&-; echo done"), std::string(700'000, 'q')));
+  const Result result = harness.run(run_process(shell("exec <&-; echo done"), std::string(700'000, 'q')));
 
   EXPECT_EQ(result->output, "done\n");
 }
@@ -65,8 +64,7 @@ TEST(ProcessOutputTest, ExactlyTheLimitIsNotTooMuch) {
 TEST(ProcessOutputTest, ADeadlineKillsTheChild) {
   Harness harness;
   const std::int64_t deadline = harness.reactor().now_ns() + 2'000'000;
-  const Result result =
-      harness.run(run_process(shell("exec sleep 1000"), "", 1000, {.deadline_ns = deadline}));
+  const Result result = harness.run(run_process(shell("exec sleep 1000"), "", 1000, {.deadline_ns = deadline}));
 
   EXPECT_EQ(result.status().code(), StatusCode::kDeadlineExceeded);
   expect_no_child();
@@ -75,8 +73,7 @@ TEST(ProcessOutputTest, ADeadlineKillsTheChild) {
 TEST(ProcessOutputTest, AStopKillsTheChild) {
   Harness harness;
 
-  EXPECT_EQ(harness.run(test::stopped(run_process(shell("exec sleep 1000")))).status().code(),
-            StatusCode::kCancelled);
+  EXPECT_EQ(harness.run(test::stopped(run_process(shell("exec sleep 1000")))).status().code(), StatusCode::kCancelled);
   expect_no_child();
 }
 
@@ -84,8 +81,7 @@ TEST(ProcessOutputTest, AProgramThatIsNotThereIsAnErrorAndLeavesNothingOpen) {
   const std::size_t before = test::open_fd_count();
   {
     Harness harness;
-    EXPECT_EQ(harness.run(run_process(SpawnOptions("/no/such"))).status().code(),
-              StatusCode::kNotFound);
+    EXPECT_EQ(harness.run(run_process(SpawnOptions("/no/such"))).status().code(), StatusCode::kNotFound);
   }
   EXPECT_EQ(test::open_fd_count(), before);
 }

@@ -86,8 +86,7 @@ TEST(ProcessTest, AMissingProgramIsNotFoundAndNamed) {
 }
 
 TEST(ProcessTest, AFileThatIsNoProgramIsAnError) {
-  EXPECT_EQ(Process::spawn(SpawnOptions("/etc/passwd")).status().code(),
-            StatusCode::kPermissionDenied);
+  EXPECT_EQ(Process::spawn(SpawnOptions("/etc/passwd")).status().code(), StatusCode::kPermissionDenied);
 }
 
 TEST(ProcessTest, ArgumentsAndEnvironmentArrive) {
@@ -120,8 +119,7 @@ TEST(ProcessTest, DescriptorsMayChangePlaces) {
   // Each is to become what the other one is called here.
   const int a = first.left.get();
   const int b = second.left.get();
-  options.arguments[2] =
-      "echo first >&" + std::to_string(b) + "; echo second >&" + std::to_string(a);
+  options.arguments[2] = "echo first >&" + std::to_string(b) + "; echo second >&" + std::to_string(a);
   options.fds = {{a, b}, {b, a}};
   const Child child = spawn(options);
   EXPECT_TRUE(harness.run(child->wait())->success());
@@ -134,8 +132,8 @@ TEST(ProcessTest, DescriptorsMayChangePlaces) {
 }
 
 TEST(ProcessTest, ImpossibleDescriptorsAreRefused) {
-  for (const auto& fds : std::vector<std::vector<SpawnOptions::Fd>>{
-           {{-1, 3}}, {{0, -1}}, {{0, 3}, {1, 3}}, {{0, 100'000}}}) {
+  for (const auto& fds :
+       std::vector<std::vector<SpawnOptions::Fd>>{{{-1, 3}}, {{0, -1}}, {{0, 3}, {1, 3}}, {{0, 100'000}}}) {
     SpawnOptions options = shell("true");
     options.fds = fds;
     EXPECT_EQ(Process::spawn(options).status().code(), StatusCode::kInvalidArgument);
@@ -175,8 +173,7 @@ TEST(ProcessTest, ADeadlineEndsTheWait) {
   const Child child = spawn(shell("exec sleep 1000"));
   const std::int64_t deadline = harness.reactor().now_ns() + 1'000'000;
 
-  EXPECT_EQ(harness.run(child->wait({.deadline_ns = deadline})).status().code(),
-            StatusCode::kDeadlineExceeded);
+  EXPECT_EQ(harness.run(child->wait({.deadline_ns = deadline})).status().code(), StatusCode::kDeadlineExceeded);
 }
 
 TEST(ProcessTest, ItsEndKillsAndReapsAChildThatStillRuns) {

@@ -265,8 +265,7 @@ TEST(ReactorTest, ALongTurnIsMeasuredAndSleepingIsNoTurn) {
 }
 
 TEST(ReactorTest, ABudgetOfNothingIsRefused) {
-  EXPECT_EQ(Reactor::create({.turn_budget_frames = 0}).status().code(),
-            StatusCode::kInvalidArgument);
+  EXPECT_EQ(Reactor::create({.turn_budget_frames = 0}).status().code(), StatusCode::kInvalidArgument);
 }
 
 Task<int> run_inside(Harness& harness) { co_return harness.run(give(1)); }
@@ -289,9 +288,7 @@ TEST(ReactorDeathTest, AnotherThreadThanItsOwnAborts) {
       "on another thread");
 }
 
-TEST(ReactorDeathTest, CurrentWithoutARunAborts) {
-  EXPECT_DEATH(Reactor::current(), "this needs a Reactor");
-}
+TEST(ReactorDeathTest, CurrentWithoutARunAborts) { EXPECT_DEATH(Reactor::current(), "this needs a Reactor"); }
 
 }  // namespace
 }  // namespace wharf::runtime

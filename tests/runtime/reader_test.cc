@@ -160,8 +160,7 @@ Task<void> miss_a_deadline(StreamSocket& stream, int peer) {
   Reader reader(stream);
   EXPECT_EQ(::send(peer, "qu", 2, 0), 2);
   const std::int64_t deadline = Reactor::current().now_ns() + 1'000'000;
-  StatusOr<std::optional<std::string_view>> line =
-      co_await reader.read_line({.deadline_ns = deadline});
+  StatusOr<std::optional<std::string_view>> line = co_await reader.read_line({.deadline_ns = deadline});
   EXPECT_EQ(line.status().code(), StatusCode::kDeadlineExceeded);
   EXPECT_EQ(::send(peer, "ay\n", 3, 0), 3);
   line = co_await reader.read_line();

@@ -74,8 +74,7 @@ Task<std::optional<Request>> read_request(Reader<TcpStream>& reader) {
     if (!line.ok() || !line->has_value()) co_return std::nullopt;
     if ((*line)->empty()) co_return std::move(request);
     if (request.line.empty()) request.line = **line;
-    if ((*line)->starts_with("Content-Length: "))
-      request.body_bytes = number_in((*line)->substr(16));
+    if ((*line)->starts_with("Content-Length: ")) request.body_bytes = number_in((*line)->substr(16));
   }
 }
 
@@ -90,8 +89,7 @@ Task<void> serve_http(UniqueFd connection) {
     std::string body(request->body_bytes, '\0');
     Status status = co_await reader.read_exactly(std::as_writable_bytes(std::span(body)));
     if (request->line.starts_with("GET /")) body = some_text(number_in(request->line.substr(5)));
-    const std::string head =
-        "HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n";
+    const std::string head = "HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n";
     if (status.ok()) status = co_await writer.write(head);
     if (status.ok()) status = co_await writer.write(body);
     if (status.ok()) status = co_await writer.flush();
@@ -108,8 +106,8 @@ Task<void> accept_all(TcpListener& listener, Scope& scope, Task<void> (*serve)(U
 }
 
 // What the client says while `serve` serves each connection of the listener.
-Task<StatusOr<ProcessOutput>> with_server(TcpListener& listener, Task<void> (*serve)(UniqueFd),
-                                          SpawnOptions client, std::string input) {
+Task<StatusOr<ProcessOutput>> with_server(TcpListener& listener, Task<void> (*serve)(UniqueFd), SpawnOptions client,
+                                          std::string input) {
   StatusOr<ProcessOutput> output;
   co_await coro::with_scope([&](Scope& scope) -> Task<void> {
     scope.spawn(accept_all(listener, scope, serve));
@@ -120,14 +118,12 @@ Task<StatusOr<ProcessOutput>> with_server(TcpListener& listener, Task<void> (*se
 }
 
 struct Server {
-  Server()
-      : listener(*TcpListener::listen("127.0.0.1", 0)), port(std::to_string(listener->port())) {}
-  StatusOr<ProcessOutput> run(Harness& harness, Task<void> (*serve)(UniqueFd),
-                              std::vector<std::string> client, std::string input = {}) const {
+  Server() : listener(*TcpListener::listen("127.0.0.1", 0)), port(std::to_string(listener->port())) {}
+  StatusOr<ProcessOutput> run(Harness& harness, Task<void> (*serve)(UniqueFd), std::vector<std::string> client,
+                              std::string input = {}) const {
     StatusOr<ProcessOutput> output =
         harness.run(with_server(*listener, serve, tool(std::move(client)), std::move(input)));
-    EXPECT_TRUE(output.ok() && output->status.success())
-        << output.status() << (output.ok() ? output->errors : "");
+    EXPECT_TRUE(output.ok() && output->status.success()) << output.status() << (output.ok() ? output->errors : "");
     return output;
   }
   std::unique_ptr<TcpListener> listener;
@@ -138,8 +134,8 @@ TEST(RealClientsTest, CurlGetsALargeFile) {
   Harness harness;
   SKIP_WITHOUT(harness, "curl");
   const Server server;
-  const auto got = server.run(harness, serve_http,
-                              {"curl", "-s", "-S", "http://127.0.0.1:" + server.port + "/5000000"});
+  const auto got =
+      server.run(harness, serve_http, {"curl", "-s", "-S", "http://127.0.0.1:" + server.port + "/5000000"});
 
   EXPECT_TRUE(got->output == some_text(5'000'000));
 }
@@ -149,8 +145,7 @@ TEST(RealClientsTest, CurlGetsTwoFilesOverOneConnection) {
   SKIP_WITHOUT(harness, "curl");
   const Server server;
   const std::string url = "http://127.0.0.1:" + server.port + "/";
-  const auto got = server.run(harness, serve_http,
-                              {"curl", "-s", "-S", "-w", "%{num_connects}", url + "7", url + "8"});
+  const auto got = server.run(harness, serve_http, {"curl", "-s", "-S", "-w", "%{num_connects}", url + "7", url + "8"});
 
   EXPECT_EQ(got->output, some_text(7) + "1" + some_text(8) + "0");
 }
@@ -159,10 +154,10 @@ TEST(RealClientsTest, CurlPostsAndGetsItBack) {
   Harness harness;
   SKIP_WITHOUT(harness, "curl");
   const Server server;
-  const auto got = server.run(harness, serve_http,
-                              {"curl", "-s", "-S", "-H", "Expect:", "--data-binary", "@-",
-                               "http://127.0.0.1:" + server.port + "/"},
-                              some_text(2'000'000));
+  const auto got =
+      server.run(harness, serve_http,
+                 {"curl", "-s", "-S", "-H", "Expect:", "--data-binary", "@-", "http://127.0.0.1:" + server.port + "/"},
+                 some_text(2'000'000));
 
   EXPECT_TRUE(got->output == some_text(2'000'000));
 }
@@ -172,8 +167,7 @@ TEST(RealClientsTest, WrkFindsNoError) {
   SKIP_WITHOUT(harness, "wrk");
   const Server server;
   const auto got =
-      server.run(harness, serve_http,
-                 {"wrk", "-t1", "-c16", "-d1s", "http://127.0.0.1:" + server.port + "/1000"});
+      server.run(harness, serve_http, {"wrk", "-t1", "-c16", "-d1s", "http://127.0.0.1:" + server.port + "/1000"});
 
   EXPECT_NE(got->output.find("Requests/sec"), std::string::npos) << got->output;
   // It lists them all if there is one, a request that took long on a busy machine too.
@@ -206,8 +200,7 @@ TEST(RealClientsTest, NcGetsBackWhatItSends) {
   Harness harness;
   SKIP_WITHOUT(harness, "nc");
   const Server server;
-  const auto got =
-      server.run(harness, echo_tcp, {"nc", "-N", "127.0.0.1", server.port}, some_text(1'000'000));
+  const auto got = server.run(harness, echo_tcp, {"nc", "-N", "127.0.0.1", server.port}, some_text(1'000'000));
 
   EXPECT_TRUE(got->output == some_text(1'000'000));
 }
@@ -231,10 +224,9 @@ TEST(RealClientsTest, NcSpeaksToAUnixListener) {
   Harness harness;
   SKIP_WITHOUT(harness, "nc");
   const test::TemporaryDirectory directory;
-  const std::unique_ptr<UnixListener> listener =
-      *UnixListener::listen(*Address::unix_path(directory / "quay"));
-  const auto got = harness.run(beside(
-      echo_unix_once(*listener), tool({"nc", "-N", "-U", directory / "quay"}), some_text(300'000)));
+  const std::unique_ptr<UnixListener> listener = *UnixListener::listen(*Address::unix_path(directory / "quay"));
+  const auto got =
+      harness.run(beside(echo_unix_once(*listener), tool({"nc", "-N", "-U", directory / "quay"}), some_text(300'000)));
 
   EXPECT_TRUE(got->output == some_text(300'000));
 }
@@ -243,8 +235,7 @@ Task<void> answer_one(UdpSocket& socket) {
   std::vector<std::byte> buffer(2000);
   StatusOr<Datagram> asked = co_await socket.recv_from(buffer);
   if (!asked.ok()) co_return;
-  StatusOr<std::size_t> sent =
-      co_await socket.send_to(std::span(buffer).first(asked->bytes), asked->source);
+  StatusOr<std::size_t> sent = co_await socket.send_to(std::span(buffer).first(asked->bytes), asked->source);
   EXPECT_TRUE(sent.ok());
 }
 
@@ -253,8 +244,7 @@ TEST(RealClientsTest, NcSendsADatagramAndGetsItBack) {
   SKIP_WITHOUT(harness, "nc");
   UdpSocket socket = *UdpSocket::bind(Address::loopback(0));
   const std::string port = std::to_string(socket.local_address()->port());
-  const auto got = harness.run(
-      beside(answer_one(socket), tool({"nc", "-u", "-W", "1", "127.0.0.1", port}), "quay"));
+  const auto got = harness.run(beside(answer_one(socket), tool({"nc", "-u", "-W", "1", "127.0.0.1", port}), "quay"));
 
   EXPECT_EQ(got->output, "quay");
 }
@@ -287,13 +277,13 @@ Task<void> relay_once(TcpListener& listener, std::string path) {
 
 // A TLS server that gives out the files of `directory`, and speaks to `directory`/socket.
 Task<std::unique_ptr<Process>> start_tls_server(std::string directory) {
-  SpawnOptions keys = tool({"openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout",
-                            "key", "-out", "certificate", "-days", "2", "-subj", "/CN=quay"});
+  SpawnOptions keys = tool({"openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "key", "-out",
+                            "certificate", "-days", "2", "-subj", "/CN=quay"});
   keys.directory = directory;
   StatusOr<ProcessOutput> made = co_await run_process(std::move(keys));
   EXPECT_TRUE(made->status.success()) << made->errors;
-  SpawnOptions options = tool(
-      {"openssl", "s_server", "-unix", "socket", "-key", "key", "-cert", "certificate", "-WWW"});
+  SpawnOptions options =
+      tool({"openssl", "s_server", "-unix", "socket", "-key", "key", "-cert", "certificate", "-WWW"});
   options.directory = directory;
   options.output = SpawnOptions::Standard::kPipe;
   options.errors = SpawnOptions::Standard::kNull;
@@ -313,10 +303,9 @@ TEST(RealClientsTest, OpensslSpeaksTlsThroughARelay) {
   std::ofstream(directory / "cargo") << some_text(600'000);
   const std::unique_ptr<Process> tls = harness.run(start_tls_server(directory.path()));
   const Server relay;
-  const auto got = harness.run(
-      beside(relay_once(*relay.listener, directory / "socket"),
-             tool({"openssl", "s_client", "-connect", "127.0.0.1:" + relay.port, "-quiet"}),
-             "GET /cargo HTTP/1.0\r\n\r\n"));
+  const auto got = harness.run(beside(relay_once(*relay.listener, directory / "socket"),
+                                      tool({"openssl", "s_client", "-connect", "127.0.0.1:" + relay.port, "-quiet"}),
+                                      "GET /cargo HTTP/1.0\r\n\r\n"));
 
   EXPECT_TRUE(got->output.ends_with(some_text(600'000))) << got->errors;
 }

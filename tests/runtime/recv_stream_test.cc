@@ -125,9 +125,7 @@ TEST_P(RecvStreamTest, MoreThanAllBuffersHoldComesThroughWhole) {
   EXPECT_EQ(buffers.free_count(), 4U);
 }
 
-Task<void> note_text(RecvStream* stream, std::string* text) {
-  *text = co_await next_text(*stream);
-}
+Task<void> note_text(RecvStream* stream, std::string* text) { *text = co_await next_text(*stream); }
 
 Task<void> end_when_told(RecvStream& greedy, TcpPair& pair, RecvStream& ending, RecvStream& other,
                          std::vector<std::string>& got) {
@@ -210,10 +208,9 @@ TEST_P(RecvStreamTest, BuffersAndTheGroupMayGoInAnyOrder) {
 
 TEST(BufferGroupTest, ImpossibleSizesAreRefused) {
   Harness harness;
-  for (const auto& [count, bytes] : std::vector<std::pair<std::uint32_t, std::uint32_t>>{
-           {0, 1}, {1, 0}, {32769, 1}, {1, (1U << 20) + 1}}) {
-    EXPECT_EQ(BufferGroup::create(harness.reactor(), count, bytes).status().code(),
-              StatusCode::kInvalidArgument);
+  for (const auto& [count, bytes] :
+       std::vector<std::pair<std::uint32_t, std::uint32_t>>{{0, 1}, {1, 0}, {32769, 1}, {1, (1U << 20) + 1}}) {
+    EXPECT_EQ(BufferGroup::create(harness.reactor(), count, bytes).status().code(), StatusCode::kInvalidArgument);
   }
 }
 

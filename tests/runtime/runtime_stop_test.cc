@@ -51,8 +51,8 @@ TEST(RuntimeStopTest, TheEndOfMainStopsAndJoinsEveryTask) {
   SharedChannel<int> started(3);
   std::atomic<int> stopped{0};
 
-  const Status ended = runtime->run(
-      [](Runtime& all, SharedChannel<int>& channel, std::atomic<int>& count) -> Task<Status> {
+  const Status ended =
+      runtime->run([](Runtime& all, SharedChannel<int>& channel, std::atomic<int>& count) -> Task<Status> {
         all.spawn_on_each(start_and_wait, &channel, &count);
         co_await count_down(channel, 3);
         co_return absl::OkStatus();
@@ -68,13 +68,11 @@ TEST(RuntimeStopTest, TheFirstErrorStopsAllAndIsTheResult) {
   SharedChannel<int> started(3);
   std::atomic<int> stopped{0};
 
-  const Status ended = runtime->run(
-      [](Runtime& all, SharedChannel<int>& channel, std::atomic<int>& count) -> Task<Status> {
+  const Status ended =
+      runtime->run([](Runtime& all, SharedChannel<int>& channel, std::atomic<int>& count) -> Task<Status> {
         all.spawn_on_each(start_and_wait, &channel, &count);
         co_await count_down(channel, 3);
-        all.spawn_on(2, []() -> Task<Status> {
-          co_return make_status(StatusCode::kDataLoss, "the hold is wet");
-        });
+        all.spawn_on(2, []() -> Task<Status> { co_return make_status(StatusCode::kDataLoss, "the hold is wet"); });
         Status main = co_await wait_for_the_stop(&count);
         co_return main;
       }(*runtime, started, stopped));
@@ -88,16 +86,15 @@ TEST(RuntimeStopTest, AnExceptionOfATaskStopsAllAndIsThrown) {
   const auto runtime = make_runtime({.reactor_count = 2});
   std::atomic<int> stopped{0};
 
-  EXPECT_THROW(
-      static_cast<void>(runtime->run([](Runtime& all, std::atomic<int>& count) -> Task<Status> {
-        all.spawn_on(1, []() -> Task<void> {
-          co_await coro::yield();
-          throw std::runtime_error("mutiny");
-        });
-        Status main = co_await wait_for_the_stop(&count);
-        co_return main;
-      }(*runtime, stopped))),
-      std::runtime_error);
+  EXPECT_THROW(static_cast<void>(runtime->run([](Runtime& all, std::atomic<int>& count) -> Task<Status> {
+                 all.spawn_on(1, []() -> Task<void> {
+                   co_await coro::yield();
+                   throw std::runtime_error("mutiny");
+                 });
+                 Status main = co_await wait_for_the_stop(&count);
+                 co_return main;
+               }(*runtime, stopped))),
+               std::runtime_error);
   EXPECT_EQ(stopped, 1);
 }
 
@@ -105,8 +102,7 @@ TEST(RuntimeStopTest, AnErrorOfMainIsTheResult) {
   const Watchdog watchdog;
   const auto runtime = make_runtime({.reactor_count = 2});
 
-  const Status ended = runtime->run(
-      []() -> Task<Status> { co_return make_status(StatusCode::kAborted, "no wind"); }());
+  const Status ended = runtime->run([]() -> Task<Status> { co_return make_status(StatusCode::kAborted, "no wind"); }());
 
   EXPECT_EQ(ended.code(), StatusCode::kAborted);
 }
@@ -210,8 +206,8 @@ Task<void> ignore_the_stop(Stubborn* stubborn, SharedChannel<int>* started) {
   while (!stubborn->let_go) co_await coro::yield();
 }
 
-Task<Status> start_on_1(Runtime& runtime, Task<void> (*function)(Stubborn*, SharedChannel<int>*),
-                        Stubborn& stubborn, SharedChannel<int>& started) {
+Task<Status> start_on_1(Runtime& runtime, Task<void> (*function)(Stubborn*, SharedChannel<int>*), Stubborn& stubborn,
+                        SharedChannel<int>& started) {
   runtime.spawn_on(1, function, &stubborn, &started);
   co_await count_down(started, 1);
   co_return absl::OkStatus();
@@ -275,12 +271,11 @@ TEST(RuntimeStopTest, AnErrorIsMoreThanALateStop) {
   const auto runtime = make_runtime(stubborn.options());
   SharedChannel<int> started(1);
 
-  const Status ended =
-      runtime->run([](Runtime& all, Stubborn& keeper, SharedChannel<int>& channel) -> Task<Status> {
-        Status ok = co_await start_on_1(all, ignore_the_stop, keeper, channel);
-        EXPECT_TRUE(ok.ok());
-        co_return make_status(StatusCode::kAborted, "no wind");
-      }(*runtime, stubborn, started));
+  const Status ended = runtime->run([](Runtime& all, Stubborn& keeper, SharedChannel<int>& channel) -> Task<Status> {
+    Status ok = co_await start_on_1(all, ignore_the_stop, keeper, channel);
+    EXPECT_TRUE(ok.ok());
+    co_return make_status(StatusCode::kAborted, "no wind");
+  }(*runtime, stubborn, started));
 
   EXPECT_EQ(ended.code(), StatusCode::kAborted) << ended;
 }
@@ -290,8 +285,7 @@ TEST(RuntimeStopTest, TheReportIsOneLine) {
                       .reactors = {{.reactor_index = 1, .task_count = 3, .blocked = false},
                                    {.reactor_index = 2, .task_count = 1, .blocked = true}}};
 
-  EXPECT_EQ(late.to_string(),
-            "2 s after the stop: reactor 1 still runs 3 tasks; reactor 2 is blocked by a task");
+  EXPECT_EQ(late.to_string(), "2 s after the stop: reactor 1 still runs 3 tasks; reactor 2 is blocked by a task");
 }
 
 }  // namespace

@@ -125,8 +125,7 @@ TEST(RuntimeTest, SpawnOnEachStartsOneOnEveryReactor) {
   Seen seen(3);
   std::set<std::uint32_t> indices;
 
-  const Status ended = runtime->run([](Runtime& all, Seen& from,
-                                       std::set<std::uint32_t>& into) -> Task<Status> {
+  const Status ended = runtime->run([](Runtime& all, Seen& from, std::set<std::uint32_t>& into) -> Task<Status> {
     all.spawn_on_each([](Seen* channel) -> Task<void> { co_await tell_where(*channel); }, &from);
     for (int i = 0; i < 3; ++i) {
       auto place = co_await from.receive();
@@ -144,13 +143,12 @@ TEST(RuntimeTest, APostedFunctionRunsOnItsReactorsThread) {
   const auto runtime = make_runtime(2);
   SharedChannel<std::uint32_t> channel(1);
 
-  const Status ended =
-      runtime->run([](Runtime& all, SharedChannel<std::uint32_t>& from) -> Task<Status> {
-        all.post(1, [&from] { EXPECT_TRUE(from.try_send(Runtime::current_index())); });
-        std::optional<std::uint32_t> index = co_await from.receive();
-        EXPECT_EQ(index, 1U);
-        co_return absl::OkStatus();
-      }(*runtime, channel));
+  const Status ended = runtime->run([](Runtime& all, SharedChannel<std::uint32_t>& from) -> Task<Status> {
+    all.post(1, [&from] { EXPECT_TRUE(from.try_send(Runtime::current_index())); });
+    std::optional<std::uint32_t> index = co_await from.receive();
+    EXPECT_EQ(index, 1U);
+    co_return absl::OkStatus();
+  }(*runtime, channel));
 
   EXPECT_TRUE(ended.ok()) << ended;
 }
@@ -177,13 +175,12 @@ Place place_of_reactor_1(RuntimeOptions options) {
   const auto runtime = make_runtime(std::move(options));
   SharedChannel<Place> channel(1);
   Place seen;
-  const Status ended =
-      runtime->run([](Runtime& all, SharedChannel<Place>& from, Place& into) -> Task<Status> {
-        all.post(1, [&from] { EXPECT_TRUE(from.try_send(describe_thread())); });
-        std::optional<Place> place = co_await from.receive();
-        into = *std::move(place);
-        co_return absl::OkStatus();
-      }(*runtime, channel, seen));
+  const Status ended = runtime->run([](Runtime& all, SharedChannel<Place>& from, Place& into) -> Task<Status> {
+    all.post(1, [&from] { EXPECT_TRUE(from.try_send(describe_thread())); });
+    std::optional<Place> place = co_await from.receive();
+    into = *std::move(place);
+    co_return absl::OkStatus();
+  }(*runtime, channel, seen));
   EXPECT_TRUE(ended.ok()) << ended;
   return seen;
 }
@@ -196,8 +193,7 @@ TEST(RuntimeTest, ItsThreadsHaveNamesAndNoSignals) {
 }
 
 TEST(RuntimeTest, ALongThreadNameIsCutAndKeepsItsNumber) {
-  EXPECT_EQ(place_of_reactor_1({.reactor_count = 2, .thread_name = "harbour_master_s"}).name,
-            "harbour_maste/1");
+  EXPECT_EQ(place_of_reactor_1({.reactor_count = 2, .thread_name = "harbour_master_s"}).name, "harbour_maste/1");
 }
 
 TEST(RuntimeTest, ThreadsStayOnTheCpusThatTheyAreGiven) {

@@ -108,8 +108,7 @@ TEST(SharedChannelTest, ManyReactorsReceiveAndEachItemGoesToOne) {
   receivers.reserve(kReceivers);
   for (int i = 0; i < kReceivers; ++i) {
     receivers.push_back(on_a_reactor([&] {
-      return [](Numbers& numbers, std::atomic<std::int64_t>& total,
-                std::atomic<int>& items) -> Task<void> {
+      return [](Numbers& numbers, std::atomic<std::int64_t>& total, std::atomic<int>& items) -> Task<void> {
         std::vector<int> received;
         co_await receive_into(numbers, received);
         for (int number : received) total += number;
@@ -227,8 +226,7 @@ Task<Status> take_within(Numbers& channel, std::atomic<int>& taken) {
 
 Task<void> take_with_stops(Numbers& channel, std::atomic<int>& taken, int wanted) {
   while (taken < wanted) {
-    Status ended =
-        co_await with_timeout(std::chrono::microseconds(20), take_within(channel, taken));
+    Status ended = co_await with_timeout(std::chrono::microseconds(20), take_within(channel, taken));
     EXPECT_TRUE(ended.ok() || ended.code() == StatusCode::kDeadlineExceeded) << ended;
   }
 }

@@ -74,8 +74,7 @@ TEST(SignalSetTest, ADeadlineTakesNoSignal) {
   Harness harness;
   const Signals signals = make_signals();
   const std::int64_t deadline = harness.reactor().now_ns() + 1'000'000;
-  EXPECT_EQ(harness.run(signals->next({.deadline_ns = deadline})).status().code(),
-            StatusCode::kDeadlineExceeded);
+  EXPECT_EQ(harness.run(signals->next({.deadline_ns = deadline})).status().code(), StatusCode::kDeadlineExceeded);
 
   ::kill(::getpid(), SIGUSR1);
   EXPECT_EQ(*harness.run(signals->next()), SIGUSR1);

@@ -172,8 +172,7 @@ TEST_F(SpinTest, TheMeasuredTimeFollowsHowLateTimersEndASleep) {
 // epoch odd and looks again, the writer publishes and then looks at the epoch.
 class Counter final : private Poller, private Watch {
  public:
-  Counter(Reactor& reactor, const UniqueFd& bell)
-      : Watch(reactor, bell.get(), POLLIN), bell_(bell.get()) {
+  Counter(Reactor& reactor, const UniqueFd& bell) : Watch(reactor, bell.get(), POLLIN), bell_(bell.get()) {
     reactor.make_hot(*this);
   }
   ~Counter() override { reactor().remove(*this); }
@@ -216,9 +215,7 @@ class Counter final : private Poller, private Watch {
     if (epoch_.load(std::memory_order_relaxed) % 2 == 1) awake();
     reactor().make_hot(*this);
   }
-  void awake() noexcept {
-    epoch_.store(epoch_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
-  }
+  void awake() noexcept { epoch_.store(epoch_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed); }
 
   const int bell_;
   coro::Event moved_;

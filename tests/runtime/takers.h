@@ -35,20 +35,13 @@ class TakerTest : public testing::Test {
  protected:
   explicit TakerTest(Taker taker) {
     switch (taker) {
-      case Taker::kKernel:
-        reactor_ = *runtime::Reactor::create();
-        break;
-      case Taker::kEpoll:
-        reactor_ = runtime::Reactor::create_on(*runtime::detail::EpollBackend::create(64));
-        break;
-      case Taker::kStream:
-        reactor_ = runtime::Reactor::create_on(std::make_unique<WithoutRings>());
-        break;
+      case Taker::kKernel: reactor_ = *runtime::Reactor::create(); break;
+      case Taker::kEpoll: reactor_ = runtime::Reactor::create_on(*runtime::detail::EpollBackend::create(64)); break;
+      case Taker::kStream: reactor_ = runtime::Reactor::create_on(std::make_unique<WithoutRings>()); break;
     }
   }
   runtime::BufferGroup group(std::uint32_t count, std::size_t bytes) {
-    auto group =
-        runtime::BufferGroup::create(*reactor_, count, static_cast<std::uint32_t>(bytes));
+    auto group = runtime::BufferGroup::create(*reactor_, count, static_cast<std::uint32_t>(bytes));
     EXPECT_TRUE(group.ok()) << group.status();
     return *std::move(group);
   }
@@ -64,8 +57,7 @@ class TakerTest : public testing::Test {
 // The two ends of a TCP connection.
 struct TcpPair {
   TcpPair() {
-    const std::unique_ptr<runtime::TcpListener> listener =
-        *runtime::TcpListener::listen("127.0.0.1", 0);
+    const std::unique_ptr<runtime::TcpListener> listener = *runtime::TcpListener::listen("127.0.0.1", 0);
     left = connect_to(listener->port());
     right.reset(::accept4(listener->fd(), nullptr, nullptr, SOCK_CLOEXEC));
   }

@@ -110,8 +110,7 @@ TEST(TcpStreamTest, OptionsThatNoSocketTakesAreRefusedAndChangeNothing) {
   for (const int probe_count : {0, -1, 128}) {
     EXPECT_EQ(pair.client.set_keepalive(30s, probe_count).code(), StatusCode::kInvalidArgument);
   }
-  for (const std::chrono::milliseconds limit :
-       {-1ms, std::chrono::milliseconds((std::int64_t{1} << 32) + 1500)}) {
+  for (const std::chrono::milliseconds limit : {-1ms, std::chrono::milliseconds((std::int64_t{1} << 32) + 1500)}) {
     EXPECT_EQ(pair.client.set_user_timeout(limit).code(), StatusCode::kInvalidArgument);
   }
 
@@ -134,15 +133,13 @@ TEST(TcpStreamTest, NobodyListeningIsUnavailableAndNamed) {
   const Status status = harness.run(connect_to(Address::loopback(port)));
 
   EXPECT_EQ(status.code(), StatusCode::kUnavailable);
-  EXPECT_EQ(status.message(),
-            "127.0.0.1:" + std::to_string(port) + ": connect: Connection refused (ECONNREFUSED)");
+  EXPECT_EQ(status.message(), "127.0.0.1:" + std::to_string(port) + ": connect: Connection refused (ECONNREFUSED)");
   EXPECT_EQ(test::open_fd_count(), before);
 }
 
 TEST(TcpStreamTest, OnlyIpAddressesWillDo) {
   Harness harness;
-  EXPECT_EQ(harness.run(connect_to(*Address::unix_path("/run/quay"))).code(),
-            StatusCode::kInvalidArgument);
+  EXPECT_EQ(harness.run(connect_to(*Address::unix_path("/run/quay"))).code(), StatusCode::kInvalidArgument);
   EXPECT_EQ(harness.run(connect_to(Address())).code(), StatusCode::kInvalidArgument);
 }
 
@@ -169,8 +166,7 @@ TEST(TcpStreamTest, ADeadlineEndsAConnectThatNobodyAnswers) {
   const std::size_t before = test::open_fd_count();
   const std::int64_t deadline = harness.reactor().now_ns() + 2'000'000;
 
-  EXPECT_EQ(harness.run(connect_to(full.address, {.deadline_ns = deadline})).code(),
-            StatusCode::kDeadlineExceeded);
+  EXPECT_EQ(harness.run(connect_to(full.address, {.deadline_ns = deadline})).code(), StatusCode::kDeadlineExceeded);
   EXPECT_EQ(test::open_fd_count(), before);
 }
 
@@ -179,8 +175,7 @@ TEST(TcpStreamTest, AStopEndsAConnect) {
     Harness harness;
     const FullListener full;
 
-    EXPECT_EQ(harness.run(test::stopped(connect_to(full.address), in_kernel)).code(),
-              StatusCode::kCancelled);
+    EXPECT_EQ(harness.run(test::stopped(connect_to(full.address), in_kernel)).code(), StatusCode::kCancelled);
   }
 }
 

@@ -140,8 +140,7 @@ Task<void> ask_and_check(std::uint16_t port, int number) {
   address.sin_family = AF_INET;
   address.sin_port = htons(port);
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  Status connected = co_await runtime::connect(socket.get(), reinterpret_cast<sockaddr*>(&address),
-                                               sizeof(address));
+  Status connected = co_await runtime::connect(socket.get(), reinterpret_cast<sockaddr*>(&address), sizeof(address));
   EXPECT_TRUE(connected.ok()) << connected;
   for (int i = 0; i < 20; ++i) {
     const std::string text = std::to_string(number) + ":" + std::to_string(i);
@@ -167,15 +166,13 @@ TEST(TcpListenerTest, ServesManyClientsSideBySide) {
   harness.run(serve_and_ask(*listener, 40));
 }
 
-Task<void> note_accept(TcpListener& listener, int number, std::vector<int>& log,
-                       std::vector<Status>& statuses) {
+Task<void> note_accept(TcpListener& listener, int number, std::vector<int>& log, std::vector<Status>& statuses) {
   StatusOr<UniqueFd> connection = co_await listener.accept();
   log.push_back(number);
   statuses.push_back(connection.status());
 }
 
-Task<void> wait_in_line(TcpListener& listener, std::vector<int>& log,
-                        std::vector<Status>& statuses) {
+Task<void> wait_in_line(TcpListener& listener, std::vector<int>& log, std::vector<Status>& statuses) {
   co_await coro::with_scope([&](Scope& scope) -> Task<void> {
     for (int i = 0; i < 3; ++i) scope.spawn(note_accept(listener, i, log, statuses));
     co_await test::next_turn();
@@ -217,8 +214,7 @@ TEST(TcpListenerTest, AStopEndsAWaitAndTakesNoConnection) {
   EXPECT_TRUE(harness.run(accept_one(*listener)).ok());
 }
 
-Task<void> close_while_waiting(TcpListener& listener, std::vector<int>& log,
-                               std::vector<Status>& statuses) {
+Task<void> close_while_waiting(TcpListener& listener, std::vector<int>& log, std::vector<Status>& statuses) {
   co_await coro::with_scope([&](Scope& scope) -> Task<void> {
     scope.spawn(note_accept(listener, 1, log, statuses));
     scope.spawn(note_accept(listener, 2, log, statuses));
@@ -313,8 +309,7 @@ TEST(TcpListenerTest, OptionsOutOfRangeAreRefusedAndTheLargestAreNot) {
     EXPECT_EQ(TcpListener::listen("127.0.0.1", 0, {.accepted_max = accepted_max}).status().code(),
               StatusCode::kInvalidArgument);
   }
-  EXPECT_EQ(TcpListener::listen("127.0.0.1", 0, {.backlog = 0}).status().code(),
-            StatusCode::kInvalidArgument);
+  EXPECT_EQ(TcpListener::listen("127.0.0.1", 0, {.backlog = 0}).status().code(), StatusCode::kInvalidArgument);
 
   Harness harness;
   const Listener listener = listen_on_loopback({.backlog = INT_MAX, .accepted_max = 65'536});
@@ -330,8 +325,7 @@ Task<Status> accept_until(TcpListener& listener, std::int64_t deadline_ns) {
 TEST(TcpListenerTest, ADeadlineEndsAWaitAndTakesNoConnection) {
   Harness harness;
   const Listener listener = listen_on_loopback();
-  for (const std::int64_t deadline_ns :
-       {std::int64_t{1}, harness.reactor().now_ns() + 1'000'000}) {
+  for (const std::int64_t deadline_ns : {std::int64_t{1}, harness.reactor().now_ns() + 1'000'000}) {
     const Status status = harness.run(accept_until(*listener, deadline_ns));
     EXPECT_EQ(status.code(), StatusCode::kDeadlineExceeded);
     EXPECT_EQ(status.message(), "accept: the deadline has passed");

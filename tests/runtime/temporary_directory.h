@@ -13,9 +13,7 @@ namespace wharf::test {
 
 class TemporaryDirectory {
  public:
-  TemporaryDirectory() : path_("/tmp/wharf_test_XXXXXX") {
-    EXPECT_NE(::mkdtemp(path_.data()), nullptr);
-  }
+  TemporaryDirectory() : path_("/tmp/wharf_test_XXXXXX") { EXPECT_NE(::mkdtemp(path_.data()), nullptr); }
   ~TemporaryDirectory() {
     std::error_code ignored;
     std::filesystem::remove_all(path_, ignored);

@@ -56,9 +56,7 @@ Task<Status> limited(milliseconds limit, milliseconds duration) {
   co_return result;
 }
 
-TEST_F(TimeoutTest, ATaskInTimeGivesItsOwnResult) {
-  EXPECT_TRUE(run(limited(milliseconds(5), milliseconds(2))).ok());
-}
+TEST_F(TimeoutTest, ATaskInTimeGivesItsOwnResult) { EXPECT_TRUE(run(limited(milliseconds(5), milliseconds(2))).ok()); }
 
 TEST_F(TimeoutTest, ATaskThatTakesLongerIsStoppedAndTheResultSaysWhy) {
   const std::int64_t before = kernel_->clock_ns;
@@ -75,8 +73,7 @@ Task<StatusOr<std::string>> limited_answer(milliseconds limit, milliseconds dura
 
 TEST_F(TimeoutTest, ValuesPassThrough) {
   EXPECT_EQ(*run(limited_answer(milliseconds(5), milliseconds(2))), "quay");
-  EXPECT_EQ(run(limited_answer(milliseconds(2), milliseconds(5))).status().code(),
-            StatusCode::kDeadlineExceeded);
+  EXPECT_EQ(run(limited_answer(milliseconds(2), milliseconds(5))).status().code(), StatusCode::kDeadlineExceeded);
 }
 
 Task<Status> ignore_the_stop(milliseconds duration) {
@@ -128,9 +125,7 @@ TEST_F(TimeoutTest, AnExceptionIsThrown) {
   EXPECT_THROW(static_cast<void>(run(limited_throwing())), std::runtime_error);
 }
 
-Task<void> note_limited(Status& result) {
-  result = co_await with_timeout(milliseconds(50), work(milliseconds(100)));
-}
+Task<void> note_limited(Status& result) { result = co_await with_timeout(milliseconds(50), work(milliseconds(100))); }
 
 Task<void> stop_from_outside(Status& result) {
   co_await coro::with_scope([&](coro::Scope& scope) -> Task<void> {
@@ -148,8 +143,7 @@ TEST_F(TimeoutTest, AStopFromOutsideIsCancelledAndNotTheDeadline) {
 }
 
 Task<Status> nested() {
-  Status result =
-      co_await with_timeout(milliseconds(50), limited(milliseconds(5), milliseconds(100)));
+  Status result = co_await with_timeout(milliseconds(50), limited(milliseconds(5), milliseconds(100)));
   co_return result;
 }
 

@@ -90,9 +90,7 @@ TEST(RealTimerTest, ASleepOnTheRealClockIsNeverTooShort) {
   EXPECT_GE(harness.run(measure(milliseconds(3))), 3'000'000);
 }
 
-Task<void> sleep_and_note(std::int64_t deadline_ns, bool& elapsed) {
-  elapsed = co_await sleep_until(deadline_ns);
-}
+Task<void> sleep_and_note(std::int64_t deadline_ns, bool& elapsed) { elapsed = co_await sleep_until(deadline_ns); }
 
 Task<void> stop_a_sleeper(bool& elapsed) {
   co_await coro::with_scope([&](Scope& scope) -> Task<void> {

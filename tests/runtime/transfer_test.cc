@@ -85,8 +85,7 @@ TEST(SendAllTest, ThePeersGoingIsUnavailable) {
   SocketPair pair;
   pair.right.reset();
 
-  EXPECT_EQ(harness.run(send_all(pair.left.get(), bytes_of("quay"))).code(),
-            StatusCode::kUnavailable);
+  EXPECT_EQ(harness.run(send_all(pair.left.get(), bytes_of("quay"))).code(), StatusCode::kUnavailable);
 }
 
 TEST(SendAllTest, ADeadlineEndsASendThatNobodyReads) {
@@ -95,9 +94,8 @@ TEST(SendAllTest, ADeadlineEndsASendThatNobodyReads) {
   const std::string text = make_text(kLargeBytes);
   const std::int64_t deadline = harness.reactor().now_ns() + 2'000'000;
 
-  EXPECT_EQ(
-      harness.run(send_all(pair.left.get(), bytes_of(text), {.deadline_ns = deadline})).code(),
-      StatusCode::kDeadlineExceeded);
+  EXPECT_EQ(harness.run(send_all(pair.left.get(), bytes_of(text), {.deadline_ns = deadline})).code(),
+            StatusCode::kDeadlineExceeded);
 }
 
 using SentBytes = StatusOr<std::uint64_t>;
@@ -107,8 +105,8 @@ Task<void> send_file_and_close(UniqueFd socket, int file, std::uint64_t offset, 
   result = co_await send_file(socket.get(), file, offset, count);
 }
 
-Task<void> transfer_file(SocketPair& pair, int file, std::uint64_t offset, std::uint64_t count,
-                         SentBytes& result, std::string& received) {
+Task<void> transfer_file(SocketPair& pair, int file, std::uint64_t offset, std::uint64_t count, SentBytes& result,
+                         std::string& received) {
   co_await coro::with_scope([&](Scope& scope) -> Task<void> {
     scope.spawn(send_file_and_close(std::move(pair.left), file, offset, count, result));
     scope.spawn(recv_until_end(pair.right.get(), received));

@@ -99,13 +99,10 @@ TEST(UdpSocketTest, ADeadlineEndsAReceive) {
   UdpSocket socket = bound();
   const std::int64_t deadline = harness.reactor().now_ns() + 1'000'000;
 
-  EXPECT_EQ(harness.run(receive_from(socket, {.deadline_ns = deadline})).code(),
-            StatusCode::kDeadlineExceeded);
+  EXPECT_EQ(harness.run(receive_from(socket, {.deadline_ns = deadline})).code(), StatusCode::kDeadlineExceeded);
 }
 
-Task<void> note_receive(UdpSocket& socket, Status& result) {
-  result = co_await receive_from(socket);
-}
+Task<void> note_receive(UdpSocket& socket, Status& result) { result = co_await receive_from(socket); }
 
 Task<void> stop_a_receiver(UdpSocket& socket, bool in_kernel, Status& result) {
   co_await coro::with_scope([&](Scope& scope) -> Task<void> {
@@ -139,8 +136,7 @@ TEST(UdpSocketTest, AnAddressInUseIsRefusedUnlessItIsShared) {
 }
 
 TEST(UdpSocketTest, OnlyIpAddressesWillDo) {
-  EXPECT_EQ(UdpSocket::bind(*Address::unix_path("quay")).status().code(),
-            StatusCode::kInvalidArgument);
+  EXPECT_EQ(UdpSocket::bind(*Address::unix_path("quay")).status().code(), StatusCode::kInvalidArgument);
   EXPECT_EQ(UdpSocket::connect(Address()).status().code(), StatusCode::kInvalidArgument);
 }
 

@@ -69,8 +69,7 @@ TEST(UnixStreamTest, WhereNobodyListensTheErrorNamesThePath) {
   const Status status = harness.run(connect_to(*Address::unix_path(directory / "quay")));
 
   EXPECT_EQ(status.code(), StatusCode::kNotFound);
-  EXPECT_EQ(status.message(),
-            "unix:" + directory / "quay" + ": connect: No such file or directory (ENOENT)");
+  EXPECT_EQ(status.message(), "unix:" + directory / "quay" + ": connect: No such file or directory (ENOENT)");
   EXPECT_EQ(harness.run(connect_to(Address::loopback(1))).code(), StatusCode::kInvalidArgument);
 }
 
@@ -122,8 +121,7 @@ TEST(UnixListenerTest, ADeadSocketIsReplacedAndAFileIsNot) {
 }
 
 TEST(UnixListenerTest, OnlyUnixAddressesWillDo) {
-  EXPECT_EQ(UnixListener::listen(Address::loopback(0)).status().code(),
-            StatusCode::kInvalidArgument);
+  EXPECT_EQ(UnixListener::listen(Address::loopback(0)).status().code(), StatusCode::kInvalidArgument);
 }
 
 TEST(UnixListenerTest, AStopEndsAnAcceptAndTakesNoConnection) {
@@ -131,8 +129,7 @@ TEST(UnixListenerTest, AStopEndsAnAcceptAndTakesNoConnection) {
     Harness harness;
     const TemporaryDirectory directory;
     const Listener listener = listen(*Address::unix_path(directory / "quay"));
-    EXPECT_EQ(harness.run(test::stopped(listener->accept(), in_kernel)).status().code(),
-              StatusCode::kCancelled);
+    EXPECT_EQ(harness.run(test::stopped(listener->accept(), in_kernel)).status().code(), StatusCode::kCancelled);
 
     harness.run(speak(*listener));
   }

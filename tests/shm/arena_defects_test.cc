@@ -49,9 +49,9 @@ TEST(ArenaDefectTest, D15_ABlocksPlaceAndSizeAreChecked) {
   std::span<const std::byte> bytes;
 
   // The peer's, against its segment; ours that comes back as payload, against what was lent.
-  for (const BlockDescriptor& wrong : {BlockDescriptor{lent.token, lent.segment, 1024, 1},
-                                       BlockDescriptor{lent.token, lent.segment, 1023, 257},
-                                       BlockDescriptor{lent.token, lent.segment, 0xffff'ffff, 0xffff'ffff}}) {
+  for (const BlockDescriptor& wrong :
+       {BlockDescriptor{lent.token, lent.segment, 1024, 1}, BlockDescriptor{lent.token, lent.segment, 1023, 257},
+        BlockDescriptor{lent.token, lent.segment, 0xffff'ffff, 0xffff'ffff}}) {
     EXPECT_FALSE(link.b->peer_arena().view(wrong, bytes)) << wrong.offset_units;
     EXPECT_FALSE(link.a->take_returned(wrong).has_value()) << wrong.offset_units;
   }

@@ -50,8 +50,7 @@ TEST(ArenaTest, ABlockIsWritableAndHoldsAtLeastWhatWasAsked) {
 
   EXPECT_EQ(block.capacity_bytes, 8 * kKib);
   EXPECT_EQ(arena.used_bytes(), 8 * kKib);
-  EXPECT_EQ(block.data,
-            arena.segment(0)->data() + kArenaDataOffset + block.id.unit * kBlockUnitBytes);
+  EXPECT_EQ(block.data, arena.segment(0)->data() + kArenaDataOffset + block.id.unit * kBlockUnitBytes);
   EXPECT_EQ(arena.block(block.id).data, block.data);
   EXPECT_EQ(arena.block(block.id).capacity_bytes, block.capacity_bytes);
 }
@@ -71,12 +70,10 @@ TEST(ArenaTest, GrowsByDoublingUpToItsLimit) {
   OwnBlock block;
 
   while (arena.allocate(64 * kKib, block) == Allocation::kOk) {
-    if (sizes.empty() || sizes.back() != arena.segment_bytes())
-      sizes.push_back(arena.segment_bytes());
+    if (sizes.empty() || sizes.back() != arena.segment_bytes()) sizes.push_back(arena.segment_bytes());
   }
 
-  EXPECT_EQ(sizes, (std::vector<std::size_t>{256 * kKib, 512 * kKib, 1024 * kKib, 2048 * kKib,
-                                             4096 * kKib}));
+  EXPECT_EQ(sizes, (std::vector<std::size_t>{256 * kKib, 512 * kKib, 1024 * kKib, 2048 * kKib, 4096 * kKib}));
   EXPECT_EQ(arena.used_bytes(), std::size_t{4} << 20);
   EXPECT_TRUE(arena.growth_error().ok());
 }
@@ -190,8 +187,7 @@ TEST(ArenaTest, RandomBlocksDoNotOverlapAndAllComeBack) {
   for (int step = 0; step < 100'000; ++step) {
     if (out.empty() || random() % 16 < 9) {
       OwnBlock block;
-      const Allocation outcome =
-          arena.allocate(random() % (random() % 64 == 0 ? 300'000 : 9'000), block);
+      const Allocation outcome = arena.allocate(random() % (random() % 64 == 0 ? 300'000 : 9'000), block);
       full += outcome == Allocation::kFull ? 1 : 0;
       ASSERT_NE(outcome, Allocation::kTooLarge);
       if (outcome != Allocation::kOk) continue;

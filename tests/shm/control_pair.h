@@ -35,9 +35,7 @@ class ControlPair {
     }
   }
 
-  shm::ControlLines& own(std::size_t side) {
-    return *reinterpret_cast<shm::ControlLines*>(own_[side].data());
-  }
+  shm::ControlLines& own(std::size_t side) { return *reinterpret_cast<shm::ControlLines*>(own_[side].data()); }
   // The other side's segment, as `side` sees it.
   const shm::ControlLines& peer(std::size_t side) {
     if (mappings_ == Mappings::kOne) return own(1 - side);
@@ -53,14 +51,13 @@ class ControlPair {
     header.kind = shm::SegmentKind::kControl;
     header.ring_bytes = kRingBytes;
     header.release_slot_count = kSlots;
-    StatusOr<shm::Segment> segment =
-        shm::Segment::create(header, shm::control_segment_bytes(kRingBytes, kSlots));
+    StatusOr<shm::Segment> segment = shm::Segment::create(header, shm::control_segment_bytes(kRingBytes, kSlots));
     EXPECT_TRUE(segment.ok()) << segment.status().ToString();
     return std::move(segment).value();
   }
   static shm::PeerSegment adopt(const shm::Segment& segment) {
-    StatusOr<shm::PeerSegment> peer = shm::PeerSegment::adopt(
-        duplicate(segment.fd()), shm::SegmentKind::kControl, std::size_t{1} << 20);
+    StatusOr<shm::PeerSegment> peer =
+        shm::PeerSegment::adopt(duplicate(segment.fd()), shm::SegmentKind::kControl, std::size_t{1} << 20);
     EXPECT_TRUE(peer.ok()) << peer.status().ToString();
     return std::move(peer).value();
   }
@@ -71,7 +68,6 @@ class ControlPair {
 };
 
 // Where counters of 16, 32 and 64 bits are about to wrap.
-inline constexpr std::uint64_t kStarts[] = {0, 0xffff - 40, 0xffff'ffff - 40,
-                                            0xffff'ffff'ffff'ffff - 40};
+inline constexpr std::uint64_t kStarts[] = {0, 0xffff - 40, 0xffff'ffff - 40, 0xffff'ffff'ffff'ffff - 40};
 
 }  // namespace wharf::test

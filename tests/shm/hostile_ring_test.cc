@@ -32,26 +32,19 @@ RecordHeader good_header() {
 // A reader on side 1; side 0 is the test's to write.
 struct Victim {
   explicit Victim(std::uint64_t at = 0)
-      : start(at),
-        pair(at),
-        reader(pair.own(1), pair.peer(1), ControlPair::kRingBytes, kInlineLimit) {}
+      : start(at), pair(at), reader(pair.own(1), pair.peer(1), ControlPair::kRingBytes, kInlineLimit) {}
 
   void put(std::uint64_t position, const RecordHeader& header) {
     std::memcpy(pair.ring(0) + position % kCells * kCellBytes, &header, sizeof(header));
   }
-  void publish(std::uint64_t position) {
-    pair.own(0).published.store(position, std::memory_order_release);
-  }
+  void publish(std::uint64_t position) { pair.own(0).published.store(position, std::memory_order_release); }
   // What the reader objects to; "" if it sees a record, "empty" if it sees none.
   std::string verdict() {
     RecordView view;
     switch (reader.peek(view)) {
-      case Next::kEmpty:
-        return "empty";
-      case Next::kRecord:
-        return "";
-      case Next::kViolation:
-        break;
+      case Next::kEmpty: return "empty";
+      case Next::kRecord: return "";
+      case Next::kViolation: break;
     }
     return reader.violation();
   }
@@ -245,8 +238,7 @@ TEST(HostileRingTest, AMillionRandomWordsNeverCrashOrHangTheReader) {
 
 // A writer on side 0; side 1 is the test's to write.
 struct Writer {
-  explicit Writer(std::uint64_t start)
-      : pair(start), writer(pair.own(0), pair.peer(0), ControlPair::kRingBytes) {
+  explicit Writer(std::uint64_t start) : pair(start), writer(pair.own(0), pair.peer(0), ControlPair::kRingBytes) {
     for (int i = 0; i < 10; ++i) {
       const RecordHeader header = good_header();
       std::memcpy(writer.reserve(1), &header, sizeof(header));
@@ -254,17 +246,15 @@ struct Writer {
     }
     writer.publish();
   }
-  void consume(std::uint64_t position) {
-    pair.own(1).consumed.store(position, std::memory_order_release);
-  }
+  void consume(std::uint64_t position) { pair.own(1).consumed.store(position, std::memory_order_release); }
   ControlPair pair;
   RingWriter writer;
 };
 
 TEST(HostileRingTest, AConsumedPositionThatIsImpossibleIsFoundAndGivesNoRoom) {
   for (std::uint64_t start : kStarts) {
-    for (std::uint64_t wrong : {start + 11, start - 1, start + kCells, start - kCells,
-                                start + (std::uint64_t{1} << 63)}) {
+    for (std::uint64_t wrong :
+         {start + 11, start - 1, start + kCells, start - kCells, start + (std::uint64_t{1} << 63)}) {
       Writer side(start);
 
       side.consume(wrong);

@@ -26,8 +26,7 @@ class LaneOwner final : public shm::Lane::Owner {
 
 class LanePair {
  public:
-  explicit LanePair(shm::LaneOptions options = {})
-      : a(make(options, &a_owner)), b(make(options, &b_owner)) {
+  explicit LanePair(shm::LaneOptions options = {}) : a(make(options, &a_owner)), b(make(options, &b_owner)) {
     attach(*a, *b);
     attach(*b, *a);
   }
@@ -63,8 +62,7 @@ inline shm::BlockDescriptor lend(shm::Lane& from, shm::Lane& to, std::string_vie
     EXPECT_TRUE(to.peer_arena().adopt(segment->take_fd()).ok());
     from.announced();
   }
-  return {from.lend(block.id), block.id.segment, block.id.unit,
-          static_cast<std::uint32_t>(text.size())};
+  return {from.lend(block.id), block.id.segment, block.id.unit, static_cast<std::uint32_t>(text.size())};
 }
 
 inline std::string text_of(std::span<const std::byte> bytes) {

@@ -31,13 +31,11 @@ void give_back(Lane& lane, std::uint32_t token) {
 
 TEST(LaneTest, OptionsOutOfRangeAreNamed) {
   EXPECT_TRUE(check_options({}).ok());
-  for (std::size_t bytes :
-       {std::size_t{0}, std::size_t{8192}, std::size_t{20'000}, std::size_t{32} << 20}) {
+  for (std::size_t bytes : {std::size_t{0}, std::size_t{8192}, std::size_t{20'000}, std::size_t{32} << 20}) {
     EXPECT_THAT(check_options({.ring_bytes = bytes}).ToString(), HasSubstr("ring_bytes"));
   }
   for (std::size_t count : {0, 128, 300, 131'072}) {
-    EXPECT_THAT(check_options({.release_slot_count = count}).ToString(),
-                HasSubstr("release_slot_count"));
+    EXPECT_THAT(check_options({.release_slot_count = count}).ToString(), HasSubstr("release_slot_count"));
   }
   EXPECT_THAT(check_options({.inline_bytes_max = 2049}).ToString(), HasSubstr("inline_bytes_max"));
   EXPECT_EQ(Lane::create({.ring_bytes = 1}, nullptr).status().code(), StatusCode::kInvalidArgument);
@@ -297,8 +295,7 @@ TEST(LaneTest, BlocksFreePlusLentIsTheTotalAfterAnyTraffic) {
         link.a->free(held_by_a.back().id);
         held_by_a.pop_back();
         break;
-      default:
-        ASSERT_TRUE(link.a->collect().has_value()) << step;
+      default: ASSERT_TRUE(link.a->collect().has_value()) << step;
     }
   }
 
@@ -334,8 +331,8 @@ TEST(LaneTest, AControlSegmentThatIsWrongIsRefusedAndTheFieldNamed) {
 TEST(LaneTest, AnArenaIsNoControlSegment) {
   const Ref<Lane> lane = LanePair::make({}, nullptr);
 
-  const Status status = lane->attach(
-      test::make_memfd(test::good_header(SegmentKind::kArena, 24 * 1024), {.bytes = 24 * 1024}));
+  const Status status =
+      lane->attach(test::make_memfd(test::good_header(SegmentKind::kArena, 24 * 1024), {.bytes = 24 * 1024}));
 
   EXPECT_THAT(status.ToString(), HasSubstr("kind"));
 }

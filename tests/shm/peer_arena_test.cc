@@ -62,8 +62,7 @@ TEST(PeerArenaTest, RefusesADescriptorThatLiesOutsideEverySegment) {
            BlockDescriptor{0, 0xffff'ffff, 0, 1},
            BlockDescriptor{0, kReturnedBit, 0, 1},
        }) {
-    EXPECT_FALSE(peer.view(wrong, bytes))
-        << wrong.segment << ", " << wrong.offset_units << ", " << wrong.bytes;
+    EXPECT_FALSE(peer.view(wrong, bytes)) << wrong.segment << ", " << wrong.offset_units << ", " << wrong.bytes;
   }
 }
 
@@ -116,9 +115,8 @@ TEST(PeerArenaTest, RefusesMoreSegmentsThanItsLimit) {
 TEST(PeerArenaTest, RefusesAControlSegment) {
   PeerArena peer(1 << 20);
 
-  EXPECT_THAT(
-      peer.adopt(test::make_memfd(test::good_header(SegmentKind::kControl, 8192))).ToString(),
-      HasSubstr("kind"));
+  EXPECT_THAT(peer.adopt(test::make_memfd(test::good_header(SegmentKind::kControl, 8192))).ToString(),
+              HasSubstr("kind"));
 }
 
 }  // namespace

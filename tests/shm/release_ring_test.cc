@@ -73,8 +73,7 @@ TEST(ReleaseRingTest, HoldsOneEntryForEverySlotAcrossEveryWrap) {
       releases.writer.publish();
 
       ASSERT_EQ(releases.reader.refresh(kSlots), nullptr);
-      for (std::uint32_t token = 0; token < kSlots; ++token)
-        ASSERT_EQ(releases.reader.pop(), token);
+      for (std::uint32_t token = 0; token < kSlots; ++token) ASSERT_EQ(releases.reader.pop(), token);
       EXPECT_FALSE(releases.reader.readable());
     }
   }
@@ -95,8 +94,8 @@ TEST(ReleaseRingTest, MoreReturnsThanLoansAreAViolation) {
 
 TEST(ReleaseRingTest, APositionThatIsImpossibleIsAViolation) {
   for (std::uint64_t start : kStarts) {
-    for (std::uint64_t wrong : {start - 1, start + kSlots + 1, start + (std::uint64_t{1} << 32),
-                                start + (std::uint64_t{1} << 63)}) {
+    for (std::uint64_t wrong :
+         {start - 1, start + kSlots + 1, start + (std::uint64_t{1} << 32), start + (std::uint64_t{1} << 63)}) {
       Releases releases(start);
 
       releases.pair.own(0).returned.store(wrong, std::memory_order_release);
@@ -169,8 +168,7 @@ TEST_P(ReleaseRingStressTest, TwoThreadsLoseNoToken) {
   EXPECT_EQ(back, kTokens);
 }
 
-INSTANTIATE_TEST_SUITE_P(Through, ReleaseRingStressTest,
-                         ::testing::Values(Mappings::kTwo, Mappings::kOne),
+INSTANTIATE_TEST_SUITE_P(Through, ReleaseRingStressTest, ::testing::Values(Mappings::kTwo, Mappings::kOne),
                          [](const auto& through) {
                            return through.param == Mappings::kTwo ? std::string("TwoMappings")
                                                                   : std::string("OneMapping");

@@ -24,9 +24,7 @@ using test::Mappings;
 constexpr std::uint64_t kRecords = 1'000'000;
 
 // The payload of record `n`: its length, and every word of it.
-std::size_t words_of(std::mt19937_64& random) {
-  return random() % 64 == 0 ? random() % 200 : random() % 12;
-}
+std::size_t words_of(std::mt19937_64& random) { return random() % 64 == 0 ? random() % 200 : random() % 12; }
 std::uint64_t word_of(std::uint64_t n, std::size_t i) { return (n * 0x9e37'79b9'7f4a'7c15) ^ i; }
 
 class RingStressTest : public ::testing::TestWithParam<Mappings> {};

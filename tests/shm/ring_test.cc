@@ -244,8 +244,7 @@ TEST(RingTest, ARecordThatWouldCrossTheEndStartsAtTheBeginning) {
 
   RecordView view;
   ASSERT_EQ(ring.reader.peek(view), Next::kRecord);
-  const std::byte* first_cell =
-      reinterpret_cast<const std::byte*>(&ring.pair.peer(1)) + kRingOffset;
+  const std::byte* first_cell = reinterpret_cast<const std::byte*>(&ring.pair.peer(1)) + kRingOffset;
   EXPECT_EQ(view.descriptors, first_cell + sizeof(RecordHeader));
   EXPECT_EQ(text_of(view), text);
 }
@@ -299,12 +298,8 @@ TEST(RingTest, RandomRecordsArriveInOrderAcrossEveryWrap) {
 
     for (int step = 0; step < 40'000; ++step) {
       switch (random() % 8) {
-        case 0:
-          ring.writer.publish();
-          break;
-        case 1:
-          ring.reader.publish();
-          break;
+        case 0: ring.writer.publish(); break;
+        case 1: ring.reader.publish(); break;
         case 2:
         case 3:
         case 4: {

@@ -41,8 +41,7 @@ Segment create(std::size_t bytes, SegmentKind kind = SegmentKind::kArena) {
 
 // Why `fd` is refused as an arena; empty if it is not.
 std::string refusal(UniqueFd fd, std::size_t bytes_max = kBytesMax) {
-  const StatusOr<PeerSegment> peer =
-      PeerSegment::adopt(std::move(fd), SegmentKind::kArena, bytes_max);
+  const StatusOr<PeerSegment> peer = PeerSegment::adopt(std::move(fd), SegmentKind::kArena, bytes_max);
   if (peer.ok()) return "";
   EXPECT_EQ(peer.status().code(), StatusCode::kInvalidArgument);
   return peer.status().ToString();
@@ -87,8 +86,7 @@ TEST(SegmentTest, IsAllocatedSealedAndClosedOnExec) {
 
 TEST(SegmentTest, ThePeerSeesWhatTheOwnerWrites) {
   Segment segment = create(4096);
-  StatusOr<PeerSegment> peer =
-      PeerSegment::adopt(segment.take_fd(), SegmentKind::kArena, kBytesMax);
+  StatusOr<PeerSegment> peer = PeerSegment::adopt(segment.take_fd(), SegmentKind::kArena, kBytesMax);
   ASSERT_TRUE(peer.ok()) << peer.status().ToString();
 
   segment.data()[100] = std::byte{42};
@@ -102,8 +100,7 @@ TEST(SegmentTest, ThePeerSeesWhatTheOwnerWrites) {
 TEST(SegmentTest, NobodyElseCanMapItWritable) {
   const Segment segment = create(4096);
 
-  EXPECT_EQ(::mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, segment.fd().get(), 0),
-            MAP_FAILED);
+  EXPECT_EQ(::mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, segment.fd().get(), 0), MAP_FAILED);
   EXPECT_EQ(errno, EPERM);
   const std::string path = "/proc/self/fd/" + std::to_string(segment.fd().get());
   const UniqueFd again(::open(path.c_str(), O_RDWR | O_CLOEXEC));
@@ -113,8 +110,7 @@ TEST(SegmentTest, NobodyElseCanMapItWritable) {
 
 TEST(SegmentTest, ThePeerCannotMakeItsMappingWritable) {
   Segment segment = create(4096);
-  StatusOr<PeerSegment> peer =
-      PeerSegment::adopt(segment.take_fd(), SegmentKind::kArena, kBytesMax);
+  StatusOr<PeerSegment> peer = PeerSegment::adopt(segment.take_fd(), SegmentKind::kArena, kBytesMax);
   ASSERT_TRUE(peer.ok());
 
   void* data = const_cast<std::byte*>(peer->data());
@@ -179,8 +175,7 @@ TEST(PeerSegmentTest, EveryFailureOfTheKernelIsAStatusAndLeavesNothingOpen) {
     const runtime::sys::FailureInjection injection(nth, ENOMEM);
 
     {
-      const StatusOr<PeerSegment> peer =
-          PeerSegment::adopt(UniqueFd(std::move(fd)), SegmentKind::kArena, kBytesMax);
+      const StatusOr<PeerSegment> peer = PeerSegment::adopt(UniqueFd(std::move(fd)), SegmentKind::kArena, kBytesMax);
       if (!injection.fired()) {
         EXPECT_TRUE(peer.ok());
         break;
@@ -214,10 +209,8 @@ TEST(PeerSegmentTest, RefusesWhatIsNoRegularFile) {
 
   EXPECT_THAT(refusal(UniqueFd(sockets[0])), HasSubstr("not a memfd"));
   EXPECT_THAT(refusal(UniqueFd(pipes[0])), HasSubstr("not a memfd"));
-  EXPECT_THAT(refusal(UniqueFd(::open("/tmp", O_RDONLY | O_DIRECTORY | O_CLOEXEC))),
-              HasSubstr("not a memfd"));
-  EXPECT_THAT(refusal(UniqueFd(::open("/dev/zero", O_RDWR | O_CLOEXEC))),
-              HasSubstr("not a memfd"));
+  EXPECT_THAT(refusal(UniqueFd(::open("/tmp", O_RDONLY | O_DIRECTORY | O_CLOEXEC))), HasSubstr("not a memfd"));
+  EXPECT_THAT(refusal(UniqueFd(::open("/dev/zero", O_RDWR | O_CLOEXEC))), HasSubstr("not a memfd"));
 }
 
 TEST(PeerSegmentTest, RefusesAPlainFile) {
@@ -227,8 +220,7 @@ TEST(PeerSegmentTest, RefusesAPlainFile) {
   ASSERT_EQ(::ftruncate(fd, 8192), 0);
 
   // On a disk there are no seals to ask for; on a tmpfs they are missing.
-  EXPECT_THAT(refusal(UniqueFd(fd)),
-              ::testing::AnyOf(HasSubstr("not a memfd"), HasSubstr("seals")));
+  EXPECT_THAT(refusal(UniqueFd(fd)), ::testing::AnyOf(HasSubstr("not a memfd"), HasSubstr("seals")));
   std::fclose(file);
 }
 
@@ -239,10 +231,8 @@ TEST(PeerSegmentTest, RefusesADescriptorThatIsNone) {
 }
 
 TEST(PeerSegmentTest, RefusesAMemfdThatLacksASeal) {
-  for (int missing :
-       {F_SEAL_SHRINK, F_SEAL_GROW, F_SEAL_FUTURE_WRITE, F_SEAL_SEAL, test::kSegmentSeals}) {
-    EXPECT_THAT(refusal_of_memfd({.seals = test::kSegmentSeals & ~missing}),
-                HasSubstr("seals are missing"));
+  for (int missing : {F_SEAL_SHRINK, F_SEAL_GROW, F_SEAL_FUTURE_WRITE, F_SEAL_SEAL, test::kSegmentSeals}) {
+    EXPECT_THAT(refusal_of_memfd({.seals = test::kSegmentSeals & ~missing}), HasSubstr("seals are missing"));
   }
 }
 
@@ -256,62 +246,51 @@ TEST(PeerSegmentTest, RefusesASizeThatIsWrong) {
 
 TEST(PeerSegmentTest, RefusesASparseFile) {
   EXPECT_THAT(refusal_of_memfd({.allocated = false}), HasSubstr("file is sparse"));
-  EXPECT_THAT(
-      refusal_of_memfd({.bytes = std::size_t{1} << 40, .allocated = false}, std::size_t{1} << 50),
-      HasSubstr("file is sparse"));
+  EXPECT_THAT(refusal_of_memfd({.bytes = std::size_t{1} << 40, .allocated = false}, std::size_t{1} << 50),
+              HasSubstr("file is sparse"));
 }
 
 TEST(PeerSegmentTest, RefusesHugePages) {
   const UniqueFd probe(::memfd_create("probe", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_HUGETLB));
   if (!probe) GTEST_SKIP() << "the kernel has no huge pages";
 
-  EXPECT_THAT(refusal_of_memfd({.flags = MFD_HUGETLB,
-                                .bytes = std::size_t{2} << 20,
-                                .allocated = false,
-                                .header = false},
-                               std::size_t{4} << 20),
-              HasSubstr("huge pages"));
+  EXPECT_THAT(
+      refusal_of_memfd({.flags = MFD_HUGETLB, .bytes = std::size_t{2} << 20, .allocated = false, .header = false},
+                       std::size_t{4} << 20),
+      HasSubstr("huge pages"));
 }
 
 TEST(PeerSegmentTest, RefusesAHeaderThatIsWrongAndNamesTheField) {
   EXPECT_EQ(refusal_of_header([](SegmentHeader&) {}), "");
   EXPECT_THAT(refusal_of_header([](SegmentHeader& h) { h.magic ^= 1; }), HasSubstr("magic"));
   EXPECT_THAT(refusal_of_header([](SegmentHeader& h) { ++h.version; }), HasSubstr("version"));
-  EXPECT_THAT(refusal_of_header([](SegmentHeader& h) { h.kind = SegmentKind::kControl; }),
-              HasSubstr("kind"));
-  EXPECT_THAT(refusal_of_header([](SegmentHeader& h) { h.kind = static_cast<SegmentKind>(77); }),
-              HasSubstr("kind"));
-  EXPECT_THAT(refusal_of_header([](SegmentHeader& h) { h.segment_bytes = 4096; }),
-              HasSubstr("segment_bytes"));
+  EXPECT_THAT(refusal_of_header([](SegmentHeader& h) { h.kind = SegmentKind::kControl; }), HasSubstr("kind"));
+  EXPECT_THAT(refusal_of_header([](SegmentHeader& h) { h.kind = static_cast<SegmentKind>(77); }), HasSubstr("kind"));
+  EXPECT_THAT(refusal_of_header([](SegmentHeader& h) { h.segment_bytes = 4096; }), HasSubstr("segment_bytes"));
   EXPECT_THAT(refusal_of_header([](SegmentHeader& h) { h.segment_bytes = ~std::uint64_t{0}; }),
               HasSubstr("segment_bytes"));
   for (int word = 0; word < 7; ++word) {
-    EXPECT_THAT(refusal_of_header([word](SegmentHeader& h) { h.reserved[word] = 1; }),
-                HasSubstr("reserved"));
+    EXPECT_THAT(refusal_of_header([word](SegmentHeader& h) { h.reserved[word] = 1; }), HasSubstr("reserved"));
   }
 }
 
 TEST(PeerSegmentTest, RefusesAnArenaThatHasRings) {
-  EXPECT_THAT(refusal_of_header([](SegmentHeader& h) { h.ring_bytes = 16384; }),
-              HasSubstr("ring_bytes"));
-  EXPECT_THAT(refusal_of_header([](SegmentHeader& h) { h.release_slot_count = 256; }),
-              HasSubstr("release_slot_count"));
+  EXPECT_THAT(refusal_of_header([](SegmentHeader& h) { h.ring_bytes = 16384; }), HasSubstr("ring_bytes"));
+  EXPECT_THAT(refusal_of_header([](SegmentHeader& h) { h.release_slot_count = 256; }), HasSubstr("release_slot_count"));
 }
 
 TEST(PeerSegmentTest, RefusesAControlSegmentThatHasAnId) {
   SegmentHeader header = good_header(SegmentKind::kControl, 8192);
   header.id = 1;
 
-  const StatusOr<PeerSegment> peer =
-      PeerSegment::adopt(make_memfd(header), SegmentKind::kControl, kBytesMax);
+  const StatusOr<PeerSegment> peer = PeerSegment::adopt(make_memfd(header), SegmentKind::kControl, kBytesMax);
 
   EXPECT_THAT(peer.status().ToString(), HasSubstr("adopt segment: id"));
 }
 
 TEST(PeerSegmentTest, KeepsTheHeaderAsItWasWhateverTheOwnerWritesLater) {
   Segment segment = create(4096);
-  StatusOr<PeerSegment> peer =
-      PeerSegment::adopt(segment.take_fd(), SegmentKind::kArena, kBytesMax);
+  StatusOr<PeerSegment> peer = PeerSegment::adopt(segment.take_fd(), SegmentKind::kArena, kBytesMax);
   ASSERT_TRUE(peer.ok());
 
   std::memset(segment.data(), 0xff, sizeof(SegmentHeader));

@@ -27,8 +27,7 @@ using test::Mappings;
 // Side 0 sleeps, side 1 rings.
 struct Sleep {
   // `word` is that of the last sleep.
-  explicit Sleep(std::uint64_t word = 0)
-      : sleeper(slept(pair.own(0), word)), ringer(pair.peer(1)) {}
+  explicit Sleep(std::uint64_t word = 0) : sleeper(slept(pair.own(0), word)), ringer(pair.peer(1)) {}
   static ControlLines& slept(ControlLines& lines, std::uint64_t word) {
     lines.sleep.store(word);
     return lines;
@@ -203,8 +202,7 @@ TEST_P(SleepStressTest, AHundredThousandSleepsLoseNoWake) {
   std::thread thread([&] {
     Side side(pair, 0);
     for (std::uint64_t n = 1; !enough.load(std::memory_order_relaxed); ++n) {
-      while (seen.load(std::memory_order_relaxed) != n - 1 &&
-             !enough.load(std::memory_order_relaxed)) {
+      while (seen.load(std::memory_order_relaxed) != n - 1 && !enough.load(std::memory_order_relaxed)) {
         ::sched_yield();
       }
       for (std::uint64_t i = n * 7 % 64; i > 0; --i) static_cast<void>(side.ringer.peer_rests());
@@ -288,8 +286,7 @@ TEST_P(SleepStressTest, AWriterThatSleepsForSpaceAndAReaderForMessagesPassEveryt
   EXPECT_LE(writers.rings(), writer_announced);
 }
 
-INSTANTIATE_TEST_SUITE_P(Through, SleepStressTest,
-                         ::testing::Values(Mappings::kTwo, Mappings::kOne),
+INSTANTIATE_TEST_SUITE_P(Through, SleepStressTest, ::testing::Values(Mappings::kTwo, Mappings::kOne),
                          [](const auto& through) {
                            return through.param == Mappings::kTwo ? std::string("TwoMappings")
                                                                   : std::string("OneMapping");

@@ -22,9 +22,12 @@ namespace {
 using test::LanePair;
 
 // At the last value itself, too: then the first use wraps.
-constexpr std::uint64_t kStarts[] = {
-    0xffff - 30, 0xffff, 0xffff'ffff - 30, 0xffff'ffff, std::numeric_limits<std::uint64_t>::max() - 30,
-    std::numeric_limits<std::uint64_t>::max()};
+constexpr std::uint64_t kStarts[] = {0xffff - 30,
+                                     0xffff,
+                                     0xffff'ffff - 30,
+                                     0xffff'ffff,
+                                     std::numeric_limits<std::uint64_t>::max() - 30,
+                                     std::numeric_limits<std::uint64_t>::max()};
 constexpr int kRounds = 100;
 
 LaneOptions from(std::uint64_t start) {
@@ -50,9 +53,8 @@ std::uint64_t push(Lane& lane, std::uint64_t stream) {
 }
 
 class WrapTest : public ::testing::TestWithParam<std::uint64_t> {};
-INSTANTIATE_TEST_SUITE_P(, WrapTest, ::testing::ValuesIn(kStarts), [](const auto& value) {
-  return "From" + std::to_string(value.param);
-});
+INSTANTIATE_TEST_SUITE_P(, WrapTest, ::testing::ValuesIn(kStarts),
+                         [](const auto& value) { return "From" + std::to_string(value.param); });
 
 TEST_P(WrapTest, WrapOfThePositionsLosesNoRecord) {
   LanePair lanes(from(GetParam()));

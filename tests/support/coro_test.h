@@ -40,9 +40,7 @@ class Loop;
 template <class T>
 class Started final : private coro::Joiner {
  public:
-  Started(const coro::Context& context, coro::Task<T> task) : task_(std::move(task)) {
-    task_.start(*this, context);
-  }
+  Started(const coro::Context& context, coro::Task<T> task) : task_(std::move(task)) { task_.start(*this, context); }
   Started(const Started&) = delete;
   Started& operator=(const Started&) = delete;
   ~Started() = default;
@@ -101,11 +99,8 @@ struct Counted {
     std::int64_t live() const noexcept { return made - destroyed; }
   };
 
-  explicit Counted(Counts& counts, int value_of = 0) noexcept : value(value_of), counts_(&counts) {
-    ++counts.made;
-  }
-  Counted(Counted&& other) noexcept
-      : value(other.value), counts_(std::exchange(other.counts_, nullptr)) {}
+  explicit Counted(Counts& counts, int value_of = 0) noexcept : value(value_of), counts_(&counts) { ++counts.made; }
+  Counted(Counted&& other) noexcept : value(other.value), counts_(std::exchange(other.counts_, nullptr)) {}
   Counted& operator=(Counted&& other) noexcept {
     std::swap(value, other.value);
     std::swap(counts_, other.counts_);

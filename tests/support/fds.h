@@ -29,12 +29,9 @@ inline std::size_t open_fd_count() {
 }
 
 // Of a UniqueFd or a PrivateFd.
-inline runtime::UniqueFd duplicate(const auto& fd) {
-  return runtime::UniqueFd(::fcntl(fd.get(), F_DUPFD_CLOEXEC, 0));
-}
+inline runtime::UniqueFd duplicate(const auto& fd) { return runtime::UniqueFd(::fcntl(fd.get(), F_DUPFD_CLOEXEC, 0)); }
 
-inline constexpr int kSegmentSeals =
-    F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_FUTURE_WRITE | F_SEAL_SEAL;
+inline constexpr int kSegmentSeals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_FUTURE_WRITE | F_SEAL_SEAL;
 
 // A memfd as a peer should make it, but for what a test changes.
 struct MemfdOptions {

@@ -26,8 +26,7 @@ class BodyMemory {
   // full.
   //
   // Errors: those of Port::loan, but for a port without shared memory
-  wharf::coro::Task<wharf::StatusOr<std::span<std::byte>>> add(wharf::ipc::Port& port,
-                                                               std::size_t bytes,
+  wharf::coro::Task<wharf::StatusOr<std::span<std::byte>>> add(wharf::ipc::Port& port, std::size_t bytes,
                                                                std::int64_t deadline_ns);
   // Only the first `bytes` of the last block are part of the body.
   void shrink_last(std::size_t bytes);

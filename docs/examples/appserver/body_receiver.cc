@@ -45,8 +45,7 @@ Task<std::uint16_t> BodyReceiver::receive(BodyMemory& memory, wharf::ipc::Messag
     input_.consume(parser_.body_bytes());
     co_return kComplete;
   }
-  Task<std::uint16_t> receiving =
-      parser_.has_chunks() ? receive_chunks(memory) : receive_counted(memory);
+  Task<std::uint16_t> receiving = parser_.has_chunks() ? receive_chunks(memory) : receive_counted(memory);
   const std::uint16_t status = co_await std::move(receiving);
   shares_.clear();
   if (status == kComplete) memory.append_to(message);
@@ -59,8 +58,7 @@ Task<std::uint16_t> BodyReceiver::receive_counted(BodyMemory& memory) {
   if (status == kComplete) status = co_await say_continue();
   while (status == kComplete && left != 0) {
     if (block_.empty()) {
-      status =
-          co_await new_block(memory, std::min<std::uint64_t>(left, block_bytes_max_));
+      status = co_await new_block(memory, std::min<std::uint64_t>(left, block_bytes_max_));
       if (status != kComplete) break;
     }
     std::size_t count = std::min(input_.text().size(), block_.size());
@@ -90,8 +88,7 @@ Task<std::uint16_t> BodyReceiver::receive_chunks(BodyMemory& memory) {
       case RequestParser::Chunk::kEnd:
         if (block_bytes_ != 0) memory.shrink_last(block_bytes_ - block_.size());
         co_return kComplete;
-      case RequestParser::Chunk::kRefused:
-        co_return parser_.refusal();
+      case RequestParser::Chunk::kRefused: co_return parser_.refusal();
       case RequestParser::Chunk::kData:
         if (body_bytes <= kSmallBodyBytes && body_bytes + data.size() > kSmallBodyBytes) {
           status = co_await reserve(options_.body_bytes_max);
@@ -115,8 +112,7 @@ Task<std::uint16_t> BodyReceiver::append(BodyMemory& memory, std::string_view da
   while (!data.empty()) {
     if (block_.empty()) {
       const std::size_t bytes = block_bytes_ == 0 ? kFirstBlockBytes : block_bytes_ * kBlockGrowth;
-      const std::uint16_t status =
-          co_await new_block(memory, std::min(bytes, block_bytes_max_));
+      const std::uint16_t status = co_await new_block(memory, std::min(bytes, block_bytes_max_));
       if (status != kComplete) co_return status;
     }
     const std::size_t count = std::min(data.size(), block_.size());
@@ -136,12 +132,9 @@ Task<std::uint16_t> BodyReceiver::new_block(BodyMemory& memory, std::size_t byte
     co_return kComplete;
   }
   switch (block.status().code()) {
-    case StatusCode::kCancelled:
-      co_return kClientGone;
-    case StatusCode::kUnavailable:
-      co_return 502;
-    default:
-      co_return 503;
+    case StatusCode::kCancelled: co_return kClientGone;
+    case StatusCode::kUnavailable: co_return 502;
+    default: co_return 503;
   }
 }
 
@@ -151,7 +144,8 @@ Task<std::uint16_t> BodyReceiver::reserve(std::uint64_t bytes) {
   Place& place = lease_.place();
   Budget* budget = bytes <= kSmallBodyBytes ? &place.small_uploads : &place.uploads;
   Status reserved = co_await wharf::runtime::with_timeout(
-      std::chrono::milliseconds(options_.worker_wait_ms), take_share(budget, bytes + std::min<std::uint64_t>(bytes, block_bytes_max_)));
+      std::chrono::milliseconds(options_.worker_wait_ms),
+      take_share(budget, bytes + std::min<std::uint64_t>(bytes, block_bytes_max_)));
   if (reserved.ok()) co_return kComplete;
   co_return reserved.code() == StatusCode::kDeadlineExceeded ? 503 : kClientGone;
 }
@@ -172,8 +166,7 @@ Task<std::uint16_t> BodyReceiver::say_continue() {
 }
 
 Task<std::uint16_t> BodyReceiver::receive_some(std::span<std::byte> room, std::size_t& count) {
-  StatusOr<std::size_t> received =
-      co_await wharf::runtime::recv(socket_, room, {deadline_in(options_.body_stall_ms)});
+  StatusOr<std::size_t> received = co_await wharf::runtime::recv(socket_, room, {deadline_in(options_.body_stall_ms)});
   count = received.ok() ? *received : 0;
   if (received.ok()) co_return count != 0 ? kComplete : 400;
   co_return received.status().code() == StatusCode::kDeadlineExceeded ? 408 : kClientGone;

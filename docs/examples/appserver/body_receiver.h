@@ -31,8 +31,12 @@ class BodyReceiver {
   // Everything outlives the receiver, and is borrowed.
   BodyReceiver(int socket, const Options& options, InputBuffer& input, RequestParser& parser,
                const Lease& lease) noexcept
-      : socket_(socket), options_(options), block_bytes_max_(block_bytes_max(options)), input_(input),
-        parser_(parser), lease_(lease) {}
+      : socket_(socket),
+        options_(options),
+        block_bytes_max_(block_bytes_max(options)),
+        input_(input),
+        parser_(parser),
+        lease_(lease) {}
 
   // Receives the body and makes it the end of `message`. What belongs to the next request stays in
   // the input.

@@ -20,8 +20,7 @@ class Budget {
    public:
     Share() noexcept = default;
     Share(Budget& budget, std::uint64_t units) noexcept : budget_(&budget), units_(units) {}
-    Share(Share&& other) noexcept
-        : budget_(std::exchange(other.budget_, nullptr)), units_(other.units_) {}
+    Share(Share&& other) noexcept : budget_(std::exchange(other.budget_, nullptr)), units_(other.units_) {}
     Share& operator=(Share&& other) noexcept {
       std::swap(budget_, other.budget_);
       std::swap(units_, other.units_);

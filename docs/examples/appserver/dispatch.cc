@@ -17,8 +17,7 @@ using wharf::ipc::WorkerEvent;
 
 wharf::ipc::WorkerOptions worker_options(const Options& options) {
   wharf::ipc::WorkerOptions worker(options.worker_program);
-  worker.arguments = {options.worker_program,
-                      "--requests-max=" + std::to_string(options.worker_requests_max),
+  worker.arguments = {options.worker_program, "--requests-max=" + std::to_string(options.worker_requests_max),
                       "--body-bytes-max=" + std::to_string(options.body_bytes_max),
                       "--arena-bytes-max=" + std::to_string(options.arena_bytes_max),
                       "--spin-us=" + std::to_string(options.spin_us)};
@@ -32,8 +31,7 @@ wharf::ipc::WorkerOptions worker_options(const Options& options) {
 
 }  // namespace
 
-Dispatch::Dispatch(const Options& options)
-    : wait_ms_(options.worker_wait_ms), supervisor_(worker_options(options)) {
+Dispatch::Dispatch(const Options& options) : wait_ms_(options.worker_wait_ms), supervisor_(worker_options(options)) {
   for (std::uint32_t i = 0; i < options.workers; ++i) {
     places_.push_back(std::make_unique<Place>(options.arena_bytes_max));
   }
@@ -56,8 +54,7 @@ Lease Dispatch::try_lease() {
 Task<Lease> Dispatch::lease() {
   Lease lease = try_lease();
   if (lease) co_return lease;
-  Status up = co_await wharf::runtime::with_timeout(std::chrono::milliseconds(wait_ms_),
-                                                    wait_for_worker(&lease));
+  Status up = co_await wharf::runtime::with_timeout(std::chrono::milliseconds(wait_ms_), wait_for_worker(&lease));
   static_cast<void>(up);
   co_return lease;
 }

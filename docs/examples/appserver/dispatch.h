@@ -22,8 +22,7 @@ namespace appserver {
 
 // A place for a worker, as the router sees it.
 struct Place {
-  explicit Place(std::uint64_t arena_bytes)
-      : small_uploads(arena_bytes / 4), uploads(arena_bytes - arena_bytes / 4) {}
+  explicit Place(std::uint64_t arena_bytes) : small_uploads(arena_bytes / 4), uploads(arena_bytes - arena_bytes / 4) {}
 
   std::uint64_t in_flight = 0;      // requests
   std::uint64_t lost_requests = 0;  // that were in a worker when it died
@@ -38,12 +37,10 @@ struct Place {
 class Lease {
  public:
   Lease() noexcept = default;
-  Lease(Place& place, std::shared_ptr<wharf::ipc::Port> port) noexcept
-      : place_(&place), port_(std::move(port)) {
+  Lease(Place& place, std::shared_ptr<wharf::ipc::Port> port) noexcept : place_(&place), port_(std::move(port)) {
     ++place_->in_flight;
   }
-  Lease(Lease&& other) noexcept
-      : place_(std::exchange(other.place_, nullptr)), port_(std::move(other.port_)) {}
+  Lease(Lease&& other) noexcept : place_(std::exchange(other.place_, nullptr)), port_(std::move(other.port_)) {}
   Lease& operator=(Lease&& other) noexcept {
     std::swap(place_, other.place_);
     std::swap(port_, other.port_);

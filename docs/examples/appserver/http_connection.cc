@@ -83,8 +83,7 @@ Task<HttpConnection::Next> HttpConnection::handle(std::size_t head_bytes) {
   if (path_of(parser.target()) == "/stats") {
     if (parser.has_body()) give_up_input();
     if (parser.method() != Method::kGet && !is_head_request_) {
-      co_return co_await answer_text({.status = 405, .fields = "Allow: GET, HEAD\r\n"},
-                                     "method not allowed\n");
+      co_return co_await answer_text({.status = 405, .fields = "Allow: GET, HEAD\r\n"}, "method not allowed\n");
     }
     co_return co_await answer_stats();
   }
@@ -99,9 +98,8 @@ Task<HttpConnection::Next> HttpConnection::handle(std::size_t head_bytes) {
 
 Task<HttpConnection::Next> HttpConnection::forward(RequestParser& parser, Lease lease) {
   const std::string_view target = parser.target();
-  const RequestHead head{.method = parser.method(),
-                         .reserved = 0,
-                         .target_bytes = static_cast<std::uint16_t>(target.size())};
+  const RequestHead head{
+      .method = parser.method(), .reserved = 0, .target_bytes = static_cast<std::uint16_t>(target.size())};
   plain_.clear();
   if (!plain_.add_head(head) || !plain_.add(target)) co_return co_await answer_status(414);
   Message request(kHttp, plain_.bytes());
@@ -117,8 +115,7 @@ Task<HttpConnection::Next> HttpConnection::forward(RequestParser& parser, Lease 
     }
   }
   const std::int64_t deadline_ns = deadline_in(state_.options.request_timeout_ms);
-  StatusOr<Message> reply =
-      co_await lease.port().call(std::move(request), {.deadline_ns = deadline_ns});
+  StatusOr<Message> reply = co_await lease.port().call(std::move(request), {.deadline_ns = deadline_ns});
   if (reply.ok()) {
     lease = Lease();
     co_return co_await answer_reply(*reply);
@@ -136,14 +133,10 @@ Task<HttpConnection::Next> HttpConnection::answer_lost(Lease& lease) {
 
 Task<HttpConnection::Next> HttpConnection::answer_failed(const Status& why) {
   switch (why.code()) {
-    case StatusCode::kCancelled:
-      co_return Next::kClose;
-    case StatusCode::kDeadlineExceeded:
-      co_return co_await answer_status(504);
-    case StatusCode::kResourceExhausted:
-      co_return co_await answer_status(503);
-    default:
-      co_return co_await answer_status(502);
+    case StatusCode::kCancelled: co_return Next::kClose;
+    case StatusCode::kDeadlineExceeded: co_return co_await answer_status(504);
+    case StatusCode::kResourceExhausted: co_return co_await answer_status(503);
+    default: co_return co_await answer_status(502);
   }
 }
 
@@ -155,13 +148,10 @@ Task<HttpConnection::Next> HttpConnection::answer_stats() {
 Task<HttpConnection::Next> HttpConnection::answer_reply(Message& reply) {
   // The worker is not trusted: what it says is checked, and what it sends is only passed on.
   const auto got = read_reply_head(reply);
-  if (!got.has_value() || got->head.status < 200 || got->head.status > 599 ||
-      got->text.size() > kFieldsBytesMax) {
+  if (!got.has_value() || got->head.status < 200 || got->head.status > 599 || got->text.size() > kFieldsBytesMax) {
     co_return co_await answer_status(502);
   }
-  ResponseHead head{.status = got->head.status,
-                    .content_bytes = reply.size_bytes() - got->bytes,
-                    .fields = got->text};
+  ResponseHead head{.status = got->head.status, .content_bytes = reply.size_bytes() - got->bytes, .fields = got->text};
   if (reply.fd_count() != 0) co_return co_await answer_file(reply.take_fd(0), head);
   if (is_head_request_ && head.content_bytes == 0) head.content_bytes = got->head.content_bytes;
   begin_response(head);
@@ -227,8 +217,7 @@ Task<void> HttpConnection::linger() {
   for (bool open = true; open;) {
     input_.consume(input_.text().size());
     const std::span<std::byte> room = input_.room();
-    StatusOr<std::size_t> received =
-        co_await wharf::runtime::recv(socket_.get(), room, {deadline_ns});
+    StatusOr<std::size_t> received = co_await wharf::runtime::recv(socket_.get(), room, {deadline_ns});
     open = received.ok() && *received != 0;
   }
 }

@@ -52,8 +52,7 @@ int main(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);  // sendfile to a client that has gone
   try {
     int exit_code = 0;
-    const std::optional<appserver::Options> options =
-        appserver::parse_options(argc, argv, exit_code);
+    const std::optional<appserver::Options> options = appserver::parse_options(argc, argv, exit_code);
     if (!options.has_value()) return exit_code;
     raise_fd_limit(*options);
     return run(*options);

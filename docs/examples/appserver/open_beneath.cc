@@ -31,8 +31,7 @@ wharf::StatusOr<UniqueFd> open_beneath(int root, const std::string& name) {
       case EXDEV:  // it would have led out of `root`
       case ENXIO:  // a fifo or socket
         return make_status(StatusCode::kNotFound, "no such file");
-      default:
-        return errno_status(error, "openat2");
+      default: return errno_status(error, "openat2");
     }
   }
   struct stat status;

@@ -22,11 +22,9 @@ CLI::Validator within(T least, T most) {
 }
 
 template <class T>
-void add_number(CLI::App& app, const char* name, T& value, const char* unit, std::uint64_t least,
-                std::uint64_t most, const char* text) {
-  app.add_option(name, value, text)
-      ->type_name(unit)
-      ->check(within(static_cast<T>(least), static_cast<T>(most)));
+void add_number(CLI::App& app, const char* name, T& value, const char* unit, std::uint64_t least, std::uint64_t most,
+                const char* text) {
+  app.add_option(name, value, text)->type_name(unit)->check(within(static_cast<T>(least), static_cast<T>(most)));
 }
 
 void add_limits(CLI::App& app, Options& options) {
@@ -48,16 +46,12 @@ void add_timeouts(CLI::App& app, Options& options) {
   const auto add = [&](const char* name, std::int64_t& value, const char* text) {
     add_number(app, name, value, "MS", 1, kDayMs, text);
   };
-  add("--header-timeout-ms", options.header_timeout_ms,
-      "For the head of a request, once begun; then 408");
-  add("--idle-timeout-ms", options.idle_timeout_ms,
-      "Without a request; then the connection is closed");
+  add("--header-timeout-ms", options.header_timeout_ms, "For the head of a request, once begun; then 408");
+  add("--idle-timeout-ms", options.idle_timeout_ms, "Without a request; then the connection is closed");
   add("--body-stall-ms", options.body_stall_ms, "Without a byte of a request's body; then 408");
-  add("--write-stall-ms", options.write_stall_ms,
-      "Without the client reading anything; then the connection is closed");
+  add("--write-stall-ms", options.write_stall_ms, "Without the client reading anything; then the connection is closed");
   add("--request-timeout-ms", options.request_timeout_ms, "For the worker to answer; then 504");
-  add("--worker-wait-ms", options.worker_wait_ms,
-      "For a worker to come up, or for memory; then 503");
+  add("--worker-wait-ms", options.worker_wait_ms, "For a worker to come up, or for memory; then 503");
   add("--drain-ms", options.drain_ms, "After SIGTERM, for requests in flight to be answered");
 }
 
@@ -79,16 +73,13 @@ std::optional<Options> parse_options(int argc, char** argv, int& exit_code) {
       "or SIGINT, after the "
       "requests in flight.");
   app.option_defaults()->always_capture_default();
-  app.add_option("--host", options.host, "Numeric IPv4 or IPv6 address to listen on")
-      ->type_name("ADDRESS");
-  add_number(app, "--port", options.port, "N", 0, 65'535,
-             "TCP port; 0 takes a free one, and says which");
+  app.add_option("--host", options.host, "Numeric IPv4 or IPv6 address to listen on")->type_name("ADDRESS");
+  add_number(app, "--port", options.port, "N", 0, 65'535, "TCP port; 0 takes a free one, and says which");
   add_number(app, "--workers", options.workers, "N", 1, 256, "Worker processes");
   app.add_option("--root", options.root, "Folder that /file/NAME serves from")
       ->type_name("FOLDER")
       ->check(CLI::Validator(CLI::ExistingDirectory).description(""));
-  app.add_option("--worker-program", options.worker_program,
-                 "Default: appserver_worker beside this program")
+  app.add_option("--worker-program", options.worker_program, "Default: appserver_worker beside this program")
       ->type_name("FILE");
   app.add_flag("--socket-only", options.socket_only, "No shared memory: the same through sockets");
   app.add_flag("--hostile", options.hostile, "Workers are not trusted: theirs is a link for hostile peers");

@@ -17,8 +17,8 @@ struct Options {
   bool socket_only = false;
   bool hostile = false;  // workers are taken for hostile: see docs/trust.md
 
-  std::uint64_t connections_max = 1024;        // further ones wait in the kernel's backlog
-  std::uint32_t header_bytes_max = 16 * 1024;  // 431
+  std::uint64_t connections_max = 1024;                      // further ones wait in the kernel's backlog
+  std::uint32_t header_bytes_max = 16 * 1024;                // 431
   std::uint64_t body_bytes_max = std::uint64_t{64} << 20;    // 413, before the body is read
   std::uint64_t arena_bytes_max = std::uint64_t{256} << 20;  // each way of each worker: bodies wait
   std::uint64_t worker_requests_max = 1024;                  // in one worker: further ones wait

@@ -16,22 +16,14 @@ namespace http = boost::beast::http;
 
 std::optional<Method> method_of(http::verb verb) noexcept {
   switch (verb) {
-    case http::verb::get:
-      return Method::kGet;
-    case http::verb::head:
-      return Method::kHead;
-    case http::verb::post:
-      return Method::kPost;
-    case http::verb::put:
-      return Method::kPut;
-    case http::verb::delete_:
-      return Method::kDelete;
-    case http::verb::patch:
-      return Method::kPatch;
-    case http::verb::options:
-      return Method::kOptions;
-    default:
-      return std::nullopt;
+    case http::verb::get: return Method::kGet;
+    case http::verb::head: return Method::kHead;
+    case http::verb::post: return Method::kPost;
+    case http::verb::put: return Method::kPut;
+    case http::verb::delete_: return Method::kDelete;
+    case http::verb::patch: return Method::kPatch;
+    case http::verb::options: return Method::kOptions;
+    default: return std::nullopt;
   }
 }
 
@@ -41,8 +33,8 @@ bool names_version(std::string_view head) noexcept {
   if (line.size() < 8) return false;
   const std::string_view version = line.substr(line.size() - 8);
   const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
-  return version.starts_with("HTTP/") && is_digit(version[5]) && version[6] == '.' &&
-         is_digit(version[7]) && version != "HTTP/1.0" && version != "HTTP/1.1";
+  return version.starts_with("HTTP/") && is_digit(version[5]) && version[6] == '.' && is_digit(version[7]) &&
+         version != "HTTP/1.0" && version != "HTTP/1.1";
 }
 
 // Beast would wait for ever for the return that is missing.
@@ -87,8 +79,7 @@ void RequestParser::parse_head(std::string_view head) {
   if (refusal_ == 0 && version_ == 10 && chunked()) refusal_ = 400;
 }
 
-RequestParser::Chunk RequestParser::next_chunk(std::string_view text, std::size_t& used_bytes,
-                                               std::string_view& data) {
+RequestParser::Chunk RequestParser::next_chunk(std::string_view text, std::size_t& used_bytes, std::string_view& data) {
   used_bytes = 0;
   chunk_data_ = {};
   while (used_bytes < text.size()) {
@@ -130,8 +121,7 @@ void RequestParser::on_request_impl(http::verb verb, Text, Text target, int vers
   method_ = *method;
   if (target_.size() > kTargetBytesMax) return refuse(414, error);
   const bool is_known_form = target_.starts_with('/') || target_.starts_with("http://") ||
-                             target_.starts_with("https://") ||
-                             (target_ == "*" && method_ == Method::kOptions);
+                             target_.starts_with("https://") || (target_ == "*" && method_ == Method::kOptions);
   if (!is_known_form) refuse(400, error);
 }
 
@@ -151,8 +141,7 @@ void RequestParser::on_field_impl(http::field name, Text, Text value, Error& err
       if (!boost::beast::iequals(value, "100-continue")) return refuse(417, error);
       expects_continue_ = version_ != 10;
       break;
-    default:
-      break;
+    default: break;
   }
 }
 

@@ -59,11 +59,9 @@ class RequestParser final : private boost::beast::http::basic_parser<true> {
   std::uint16_t status_for(const Error& error, std::string_view head) const noexcept;
 
   // boost::beast::http::basic_parser
-  void on_request_impl(boost::beast::http::verb verb, Text method, Text target, int version,
-                       Error& error) override;
+  void on_request_impl(boost::beast::http::verb verb, Text method, Text target, int version, Error& error) override;
   void on_response_impl(int code, Text reason, int version, Error& error) override;
-  void on_field_impl(boost::beast::http::field name, Text name_text, Text value,
-                     Error& error) override;
+  void on_field_impl(boost::beast::http::field name, Text name_text, Text value, Error& error) override;
   void on_header_impl(Error& error) override;
   void on_body_init_impl(const boost::optional<std::uint64_t>& bytes, Error& error) override;
   std::size_t on_body_impl(Text body, Error& error) override;

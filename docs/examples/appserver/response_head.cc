@@ -26,9 +26,7 @@ class Text {
     end_ = std::to_chars(end_, end_ + 20, number).ptr;
     return *this;
   }
-  std::string_view view() const noexcept {
-    return {begin_, static_cast<std::size_t>(end_ - begin_)};
-  }
+  std::string_view view() const noexcept { return {begin_, static_cast<std::size_t>(end_ - begin_)}; }
 
  private:
   char* begin_;
@@ -49,17 +47,15 @@ std::string_view HttpDate::now() {
 }
 
 std::string_view reason_of(std::uint16_t status) noexcept {
-  const auto reason =
-      boost::beast::http::obsolete_reason(static_cast<boost::beast::http::status>(status));
+  const auto reason = boost::beast::http::obsolete_reason(static_cast<boost::beast::http::status>(status));
   return {reason.data(), reason.size()};
 }
 
-std::string_view format_head(const ResponseHead& head,
-                             std::span<char, kResponseHeadBytesMax> out) noexcept {
+std::string_view format_head(const ResponseHead& head, std::span<char, kResponseHeadBytesMax> out) noexcept {
   WHARF_CHECK_LE(head.fields.size(), kFieldsBytesMax);
   Text text(out.data());
-  text << "HTTP/1.1 " << std::uint64_t{head.status} << " " << reason_of(head.status)
-       << "\r\nDate: " << head.date << "\r\nContent-Length: " << head.content_bytes << "\r\n"
+  text << "HTTP/1.1 " << std::uint64_t{head.status} << " " << reason_of(head.status) << "\r\nDate: " << head.date
+       << "\r\nContent-Length: " << head.content_bytes << "\r\n"
        << head.fields;
   if (!head.keep_alive) {
     text << "Connection: close\r\n";

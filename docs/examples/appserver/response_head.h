@@ -37,8 +37,7 @@ inline constexpr std::size_t kResponseHeadBytesMax = 1024;
 
 // Writes the head and the empty line after it. Fields are at most kFieldsBytesMax long
 // (protocol.h).
-std::string_view format_head(const ResponseHead& head,
-                             std::span<char, kResponseHeadBytesMax> out) noexcept;
+std::string_view format_head(const ResponseHead& head, std::span<char, kResponseHeadBytesMax> out) noexcept;
 
 // "Not Found".
 std::string_view reason_of(std::uint16_t status) noexcept;

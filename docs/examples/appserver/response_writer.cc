@@ -69,8 +69,8 @@ Task<Status> ResponseWriter::send() {
 Task<Status> ResponseWriter::send_file(int file, std::uint64_t bytes) {
   for (std::uint64_t done = 0; done < bytes;) {
     const std::uint64_t step = std::min(bytes - done, kFileStepBytes);
-    StatusOr<std::uint64_t> sent = co_await wharf::runtime::send_file(
-        socket_, file, done, step, {deadline_in(write_stall_ms_)});
+    StatusOr<std::uint64_t> sent =
+        co_await wharf::runtime::send_file(socket_, file, done, step, {deadline_in(write_stall_ms_)});
     if (!sent.ok()) co_return sent.status();
     if (*sent != step) co_return absl::DataLossError("the file became shorter");
     done += step;

@@ -28,8 +28,7 @@ namespace appserver {
 
 class ResponseWriter {
  public:
-  ResponseWriter(int socket, std::int64_t write_stall_ms) noexcept
-      : socket_(socket), write_stall_ms_(write_stall_ms) {}
+  ResponseWriter(int socket, std::int64_t write_stall_ms) noexcept : socket_(socket), write_stall_ms_(write_stall_ms) {}
 
   void begin(const ResponseHead& head);
   void add(std::span<const std::byte> part);

@@ -57,8 +57,7 @@ Task<Status> Router::run() {
 Task<Status> Router::serve_until_stopped() {
   // Before the workers: if the port is taken there is no need for them. Who connects now waits
   // until they are up.
-  StatusOr<std::unique_ptr<TcpListener>> listener =
-      TcpListener::listen(options_.host, options_.port);
+  StatusOr<std::unique_ptr<TcpListener>> listener = TcpListener::listen(options_.host, options_.port);
   if (!listener.ok()) co_return listener.status();
   listener_ = std::move(*listener);
 
@@ -77,16 +76,16 @@ Task<Status> Router::start_workers() {
   if (started.ok() || started.code() == StatusCode::kCancelled) co_return started;
   const std::string text(started.message());
   co_return wharf::runtime::make_status(
-      started.code(), "the workers did not start: " + text +
-                          "; --worker-program must name the appserver_worker of this very build");
+      started.code(),
+      "the workers did not start: " + text + "; --worker-program must name the appserver_worker of this very build");
 }
 
 Task<void> Router::serve() {
   wharf::coro::Scope connections;
   connections.spawn(&Router::accept_connections, this, &connections);
   const bool v6 = options_.host.find(':') != std::string::npos;
-  std::printf("appserver: listening on http://%s%s%s:%u/, workers: %u\n", v6 ? "[" : "",
-              options_.host.c_str(), v6 ? "]" : "", listener_->port(), options_.workers);
+  std::printf("appserver: listening on http://%s%s%s:%u/, workers: %u\n", v6 ? "[" : "", options_.host.c_str(),
+              v6 ? "]" : "", listener_->port(), options_.workers);
   std::fflush(stdout);
   StatusOr<int> signal = co_await signals_->next();
   static_cast<void>(signal);
@@ -99,8 +98,7 @@ Task<void> Router::drain(wharf::coro::Scope* connections) {
   listener_->close();
   connection_ended_.set();
   for (HttpConnection* connection : state_.connections) connection->end_if_idle();
-  Status ended = co_await wharf::runtime::with_timeout(std::chrono::milliseconds(options_.drain_ms),
-                                                       join(connections));
+  Status ended = co_await wharf::runtime::with_timeout(std::chrono::milliseconds(options_.drain_ms), join(connections));
   if (!ended.ok()) {
     std::fprintf(stderr, "appserver: --drain-ms has passed: what was left was cut off\n");
   }

@@ -71,8 +71,7 @@ Task<Answer> echo(RouteContext*, Request) {
 Task<Answer> bytes(RouteContext* context, Request request) {
   const std::optional<std::uint64_t> count = parse_number(request.path);
   if (!count.has_value() || *count > context->body_bytes_max) {
-    co_return text_answer(400,
-                          "/bytes/N: N is 0.." + std::to_string(context->body_bytes_max) + "\n");
+    co_return text_answer(400, "/bytes/N: N is 0.." + std::to_string(context->body_bytes_max) + "\n");
   }
   Answer answer;
   answer.fields = kBinary;
@@ -108,14 +107,10 @@ Task<Answer> file(RouteContext* context, Request request) {
   StatusOr<wharf::runtime::UniqueFd> opened = open_beneath(context->root, *name);
   if (!opened.ok()) {
     switch (opened.status().code()) {
-      case StatusCode::kNotFound:
-        co_return text_answer(404, "no such file\n");
-      case StatusCode::kPermissionDenied:
-        co_return text_answer(403, "the file may not be read\n");
-      case StatusCode::kResourceExhausted:
-        co_return text_answer(503, "too many files are open\n");
-      default:
-        co_return text_answer(500, "the file cannot be opened\n");
+      case StatusCode::kNotFound: co_return text_answer(404, "no such file\n");
+      case StatusCode::kPermissionDenied: co_return text_answer(403, "the file may not be read\n");
+      case StatusCode::kResourceExhausted: co_return text_answer(503, "too many files are open\n");
+      default: co_return text_answer(500, "the file cannot be opened\n");
     }
   }
   Answer answer;
@@ -140,22 +135,18 @@ struct Route {
 constexpr std::string_view kAllowGet = "Allow: GET, HEAD\r\nContent-Type: text/plain\r\n";
 constexpr std::string_view kAllowPost = "Allow: POST\r\nContent-Type: text/plain\r\n";
 constexpr std::array kRoutes{
-    Route{"/", false, Method::kGet, kAllowGet, hello},
-    Route{"/echo", false, Method::kPost, kAllowPost, echo},
-    Route{"/bytes/", true, Method::kGet, kAllowGet, bytes},
-    Route{"/sleep/", true, Method::kGet, kAllowGet, sleep},
-    Route{"/file/", true, Method::kGet, kAllowGet, file},
-    Route{"/crash", false, Method::kPost, kAllowPost, crash},
+    Route{"/", false, Method::kGet, kAllowGet, hello},      Route{"/echo", false, Method::kPost, kAllowPost, echo},
+    Route{"/bytes/", true, Method::kGet, kAllowGet, bytes}, Route{"/sleep/", true, Method::kGet, kAllowGet, sleep},
+    Route{"/file/", true, Method::kGet, kAllowGet, file},   Route{"/crash", false, Method::kPost, kAllowPost, crash},
 };
 
 }  // namespace
 
 Task<Answer> answer_request(RouteContext* context, Request request) {
   const std::string_view path = request.path;
-  const auto* const route =
-      std::find_if(kRoutes.begin(), kRoutes.end(), [path](const Route& candidate) {
-        return candidate.is_prefix ? path.starts_with(candidate.path) : path == candidate.path;
-      });
+  const auto* const route = std::find_if(kRoutes.begin(), kRoutes.end(), [path](const Route& candidate) {
+    return candidate.is_prefix ? path.starts_with(candidate.path) : path == candidate.path;
+  });
   if (route == kRoutes.end()) co_return text_answer(404, "no such page\n");
   const Method wanted = request.method == Method::kHead ? Method::kGet : request.method;
   if (wanted != route->method) {

@@ -58,16 +58,11 @@ json port_json(const PortCounters& port) {
 
 json reactor_json(const wharf::runtime::ReactorCounters& reactor) {
   return {
-      {"turns", reactor.turns},
-      {"resumed", reactor.resumed},
-      {"enters", reactor.enters},
-      {"completions", reactor.completions},
-      {"sleeps", reactor.sleeps},
-      {"wakes", reactor.wakes},
-      {"spins", reactor.spins},
-      {"spin_hits", reactor.spin_hits},
-      {"posted", reactor.posted},
-      {"longest_turn_us", reactor.longest_turn_ns / 1000},
+      {"turns", reactor.turns},   {"resumed", reactor.resumed},
+      {"enters", reactor.enters}, {"completions", reactor.completions},
+      {"sleeps", reactor.sleeps}, {"wakes", reactor.wakes},
+      {"spins", reactor.spins},   {"spin_hits", reactor.spin_hits},
+      {"posted", reactor.posted}, {"longest_turn_us", reactor.longest_turn_ns / 1000},
   };
 }
 
@@ -82,8 +77,7 @@ Task<std::optional<WorkerCounters>> ask(std::shared_ptr<Port> port) {
   co_return counters;
 }
 
-json worker_json(const wharf::ipc::Worker& worker, const Place& place,
-                 const std::optional<WorkerCounters>& counters) {
+json worker_json(const wharf::ipc::Worker& worker, const Place& place, const std::optional<WorkerCounters>& counters) {
   json page = {
       {"index", worker.index},
       {"pid", worker.pid},

@@ -32,14 +32,11 @@ Task<Status> Worker::serve(wharf::runtime::UniqueFd link) {
     if (fd < 0) co_return wharf::runtime::errno_status(-fd, "--root " + settings_.root);
     root_.reset(fd);
   }
-  const wharf::ipc::PortOptions options =
-      link_options(settings_.socket_only, settings_.arena_bytes_max);
+  const wharf::ipc::PortOptions options = link_options(settings_.socket_only, settings_.arena_bytes_max);
   StatusOr<std::unique_ptr<Port>> port = co_await Port::open(std::move(link), options);
   if (!port.ok()) co_return port.status();
-  routes_ = {.port = port->get(),
-             .root = root_.get(),
-             .body_bytes_max = settings_.body_bytes_max,
-             .building = &building_};
+  routes_ = {
+      .port = port->get(), .root = root_.get(), .body_bytes_max = settings_.body_bytes_max, .building = &building_};
 
   wharf::coro::Scope requests;
   while (auto request = co_await (*port)->receive()) {
@@ -73,10 +70,8 @@ Task<void> Worker::handle_http(Message* message) {
   ++request_count_;
   const auto request = read_request_head(*message);
   if (!request.has_value()) co_return;  // unanswered, it answers itself with an error
-  const Request call{.method = request->head.method,
-                     .path = path_of(request->text),
-                     .head_bytes = request->bytes,
-                     .message = message};
+  const Request call{
+      .method = request->head.method, .path = path_of(request->text), .head_bytes = request->bytes, .message = message};
   Answer answer = co_await answer_request(&routes_, call);
 
   const ReplyHead head{.status = answer.status,

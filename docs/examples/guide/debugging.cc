@@ -89,7 +89,8 @@ coro::Task<Status> program(runtime::StallDetector& detector) {
 
   const runtime::ReactorCounters counters = runtime::Reactor::current().counters();
   std::printf("%ju turns, %ju system calls, the longest turn %s\n", std::uintmax_t{counters.turns},
-              std::uintmax_t{counters.enters}, coro::duration_text(counters.longest_turn_ns).c_str());
+              std::uintmax_t{counters.enters},
+              coro::duration_text(counters.longest_turn_ns).c_str());
   tide.set();
   bell.ring();
   scope.cancel();

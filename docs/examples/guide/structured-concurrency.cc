@@ -129,7 +129,7 @@ coro::Task<Status> program() {
     co_return;
   });
   co_return beats >= 3 && failures == 2 ? absl::OkStatus()
-                                       : absl::InternalError("not as the page says");
+                                        : absl::InternalError("not as the page says");
 }
 
 }  // namespace

@@ -1,11 +1,11 @@
 #include "wharf/ipc/detail/assemblies.h"
 
-#include <gtest/gtest.h>
-
 #include <cstdint>
 #include <span>
 #include <string>
 #include <string_view>
+
+#include <gtest/gtest.h>
 
 namespace wharf::ipc::detail {
 namespace {

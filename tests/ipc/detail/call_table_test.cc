@@ -1,10 +1,10 @@
 #include "wharf/ipc/detail/call_table.h"
 
-#include <gtest/gtest.h>
-
 #include <cstdint>
 #include <set>
 #include <vector>
+
+#include <gtest/gtest.h>
 
 namespace wharf::ipc::detail {
 namespace {

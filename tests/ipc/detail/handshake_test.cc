@@ -77,7 +77,8 @@ const Stranger kStrangers[] = {
     {"SaysNothing", StatusCode::kDeadlineExceeded, "said nothing in time", [](RawLink&) {}},
     {"SaysHelloAndNoMore", StatusCode::kDeadlineExceeded, "said nothing in time",
      [](RawLink& link) { say_hello(link, [](Hello&) {}); }},
-    {"SpeaksHttp", kStranger, "handshake", [](RawLink& link) { link.send_bytes("GET / HTTP/1.1\r\nHost: quay\r\n\r\n"); }},
+    {"SpeaksHttp", kStranger, "handshake",
+     [](RawLink& link) { link.send_bytes("GET / HTTP/1.1\r\nHost: quay\r\n\r\n"); }},
     {"SpeaksAtLength", kStranger, "handshake", [](RawLink& link) { link.send_bytes(std::string(5000, 'x')); }},
     {"SendsAnEmptyPacket", kStranger, "empty", [](RawLink& link) { link.send_bytes(""); }},
     {"SendsAMessageFirst", kStranger, "another kind",
@@ -85,7 +86,10 @@ const Stranger kStrangers[] = {
     {"IsReadyFirst", kStranger, "another kind",
      [](RawLink& link) { link.send_packet({.kind = PacketKind::kReady, .message_bytes = 8}, std::string(8, '\0')); }},
     {"SaysHelloTwice", kStranger, "another kind",
-     [](RawLink& link) { say_hello(link, [](Hello&) {}); say_hello(link, [](Hello&) {}); }},
+     [](RawLink& link) {
+       say_hello(link, [](Hello&) {});
+       say_hello(link, [](Hello&) {});
+     }},
     {"SaysHalfAHello", kStranger, "another kind or size",
      [](RawLink& link) { link.send_packet({.kind = PacketKind::kHello}, std::string(32, '\0')); }},
     {"HasAnotherMagic", kStranger, "no wharf program",
@@ -137,15 +141,20 @@ const Stranger kStrangers[] = {
     {"HasAFileForMemory", kBroken, "not a memfd",
      [](RawLink& link) { offer(link, UniqueFd(::open("/proc/self/exe", O_RDONLY)), eventfd()); }},
     {"HasUnsealedMemory", kBroken, "seals",
-     [](RawLink& link) { offer(link, control_segment(kRawRingBytes, kRawReleaseSlots, {.bytes = 24 * 1024, .seals = 0}), eventfd()); }},
+     [](RawLink& link) {
+       offer(link, control_segment(kRawRingBytes, kRawReleaseSlots, {.bytes = 24 * 1024, .seals = 0}), eventfd());
+     }},
     {"HasMemoryThatMayShrink", kBroken, "seals",
      [](RawLink& link) {
-       offer(link, control_segment(kRawRingBytes, kRawReleaseSlots,
-                                   {.bytes = 24 * 1024, .seals = kSegmentSeals & ~F_SEAL_SHRINK}), eventfd());
+       offer(link,
+             control_segment(kRawRingBytes, kRawReleaseSlots,
+                             {.bytes = 24 * 1024, .seals = kSegmentSeals & ~F_SEAL_SHRINK}),
+             eventfd());
      }},
     {"HasSparseMemory", kBroken, "sparse",
      [](RawLink& link) {
-       offer(link, control_segment(kRawRingBytes, kRawReleaseSlots, {.bytes = 24 * 1024, .allocated = false}), eventfd());
+       offer(link, control_segment(kRawRingBytes, kRawReleaseSlots, {.bytes = 24 * 1024, .allocated = false}),
+             eventfd());
      }},
     {"HasAnArenaForControl", kBroken, "kind",
      [](RawLink& link) { offer(link, make_memfd(good_header(shm::SegmentKind::kArena, 8192)), eventfd()); }},
@@ -155,10 +164,12 @@ const Stranger kStrangers[] = {
      [](RawLink& link) { offer(link, control_segment(64 * 1024), eventfd()); }},
     {"ReturnsMoreBlocks", kBroken, "release_slot_count",
      [](RawLink& link) { offer(link, control_segment(kRawRingBytes, 512), eventfd()); }},
-    {"HasAPipeForDoorbell", kStranger, "doorbell", [](RawLink& link) { offer(link, control_segment(), Tracer().take()); }},
+    {"HasAPipeForDoorbell", kStranger, "doorbell",
+     [](RawLink& link) { offer(link, control_segment(), Tracer().take()); }},
     {"HasASocketForDoorbell", kStranger, "doorbell",
      [](RawLink& link) { offer(link, control_segment(), socket_of(SOCK_STREAM)); }},
-    {"HasAFileForDoorbell", kStranger, "doorbell", [](RawLink& link) { offer(link, control_segment(), numbered_file(1)); }},
+    {"HasAFileForDoorbell", kStranger, "doorbell",
+     [](RawLink& link) { offer(link, control_segment(), numbered_file(1)); }},
     {"HasATimerForDoorbell", kStranger, "doorbell",
      [](RawLink& link) { offer(link, control_segment(), UniqueFd(::timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC))); }},
     {"HasAnEpollForDoorbell", kStranger, "doorbell",
@@ -229,9 +240,13 @@ TEST_F(PortTest, HandshakeNeedsASeqpacketSocket) {
   ASSERT_EQ(::pipe2(pipe_fds, O_CLOEXEC), 0);
   ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, streams), 0);
   ASSERT_EQ(::socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, datagrams), 0);
-  const UniqueFd others[] = {
-      UniqueFd(pipe_fds[0]), UniqueFd(pipe_fds[1]), UniqueFd(streams[0]), UniqueFd(streams[1]),
-      UniqueFd(datagrams[0]), UniqueFd(datagrams[1]), UniqueFd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0))};
+  const UniqueFd others[] = {UniqueFd(pipe_fds[0]),
+                             UniqueFd(pipe_fds[1]),
+                             UniqueFd(streams[0]),
+                             UniqueFd(streams[1]),
+                             UniqueFd(datagrams[0]),
+                             UniqueFd(datagrams[1]),
+                             UniqueFd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0))};
 
   run(expect_refusal(others[2].get(), {}, StatusCode::kInvalidArgument, "SOCK_SEQPACKET"));
   run(expect_refusal(others[4].get(), {}, StatusCode::kInvalidArgument, "SOCK_SEQPACKET"));

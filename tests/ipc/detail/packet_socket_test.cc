@@ -1,6 +1,5 @@
 #include "wharf/ipc/detail/packet_socket.h"
 
-#include <gtest/gtest.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -15,6 +14,8 @@
 #include <string_view>
 #include <utility>
 #include <vector>
+
+#include <gtest/gtest.h>
 
 #include "wharf/runtime/base/sys.h"
 #include "wharf/tests/ipc/descriptors.h"

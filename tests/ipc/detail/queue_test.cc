@@ -1,10 +1,10 @@
 #include "wharf/ipc/detail/queue.h"
 
-#include <gtest/gtest.h>
-
 #include <cstddef>
 #include <memory>
 #include <utility>
+
+#include <gtest/gtest.h>
 
 namespace wharf::ipc::detail {
 namespace {

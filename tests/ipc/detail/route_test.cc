@@ -1,8 +1,8 @@
 #include "wharf/ipc/detail/route.h"
 
-#include <gtest/gtest.h>
-
 #include <cstddef>
+
+#include <gtest/gtest.h>
 
 namespace wharf::ipc::detail {
 namespace {

@@ -1,12 +1,12 @@
 #include "wharf/ipc/detail/small_bytes.h"
 
-#include <gtest/gtest.h>
-
 #include <cstddef>
 #include <span>
 #include <string>
 #include <string_view>
 #include <utility>
+
+#include <gtest/gtest.h>
 
 #include "wharf/tests/ipc/peer_setup.h"
 

@@ -62,9 +62,7 @@ coro::Task<void> be_intruded_upon(PeerSetup setup) {
   co_await intruder.join();
 }
 
-TEST_F(PortTest, M1_ThePeerCanReadOurMemoryAndInNoWayWriteIt) {
-  run(be_intruded_upon(peer_setup("intruder")));
-}
+TEST_F(PortTest, M1_ThePeerCanReadOurMemoryAndInNoWayWriteIt) { run(be_intruded_upon(peer_setup("intruder"))); }
 
 }  // namespace
 }  // namespace wharf::test

@@ -133,8 +133,8 @@ constexpr Lie kLies[] = {
          link.publish();
        }
      }},
-    {"MoreThanTheVictimHasRoomFor", Stage::kSocket, "RLIMIT_NOFILE",
-     [](RawLink& link) { send_fds(link, files(16)); }, Victim::kAtFdLimit},
+    {"MoreThanTheVictimHasRoomFor", Stage::kSocket, "RLIMIT_NOFILE", [](RawLink& link) { send_fds(link, files(16)); },
+     Victim::kAtFdLimit},
     {"MoreThanTheVictimHasRoomForInARecord", Stage::kLane, "RLIMIT_NOFILE",
      [](RawLink& link) { write_fds(link, files(16)); }, Victim::kAtFdLimit},
 
@@ -171,7 +171,8 @@ constexpr Lie kLies[] = {
 
     // Unix sockets.
     {"UnixStream", Stage::kSocket, kUnix, [](RawLink& link) { send_fds(link, list(socket_of(AF_UNIX, SOCK_STREAM))); }},
-    {"UnixDatagram", Stage::kSocket, kUnix, [](RawLink& link) { send_fds(link, list(socket_of(AF_UNIX, SOCK_DGRAM))); }},
+    {"UnixDatagram", Stage::kSocket, kUnix,
+     [](RawLink& link) { send_fds(link, list(socket_of(AF_UNIX, SOCK_DGRAM))); }},
     {"UnixSeqpacket", Stage::kSocket, kUnix,
      [](RawLink& link) { send_fds(link, list(socket_of(AF_UNIX, SOCK_SEQPACKET))); }},
     {"UnixListener", Stage::kSocket, kUnix, [](RawLink& link) { send_fds(link, list(listener())); }},
@@ -193,7 +194,8 @@ constexpr Lie kLies[] = {
     // Odd, and of no consequence.
     {"Directory", Stage::kSocket, kGoesOn, [](RawLink& link) { send_fds(link, list(opened("/", O_DIRECTORY))); }},
     {"PathOnly", Stage::kSocket, kGoesOn, [](RawLink& link) { send_fds(link, list(opened("/", O_PATH))); }},
-    {"ProcFile", Stage::kSocket, kGoesOn, [](RawLink& link) { send_fds(link, list(opened("/proc/self/mem", O_RDWR))); }},
+    {"ProcFile", Stage::kSocket, kGoesOn,
+     [](RawLink& link) { send_fds(link, list(opened("/proc/self/mem", O_RDWR))); }},
     {"NullDevice", Stage::kSocket, kGoesOn, [](RawLink& link) { send_fds(link, list(opened("/dev/null", O_RDWR))); }},
     {"ZeroDevice", Stage::kSocket, kGoesOn, [](RawLink& link) { send_fds(link, list(opened("/dev/zero", O_RDWR))); }},
     {"Pipe", Stage::kSocket, kGoesOn, [](RawLink& link) { send_fds(link, list(Tracer().take())); }},
@@ -231,7 +233,8 @@ constexpr Lie kLies[] = {
      }},
 
     // As an arena segment.
-    {"SegmentIsADevice", Stage::kLane, "not a memfd", [](RawLink& link) { announce(link, opened("/dev/zero", O_RDWR)); }},
+    {"SegmentIsADevice", Stage::kLane, "not a memfd",
+     [](RawLink& link) { announce(link, opened("/dev/zero", O_RDWR)); }},
     {"SegmentIsAPath", Stage::kLane, "not a memfd", [](RawLink& link) { announce(link, opened("/", O_PATH)); }},
     {"SegmentIsAnEventfd", Stage::kLane, "not a memfd", [](RawLink& link) { announce(link, eventfd()); }},
     {"SegmentIsAnEpoll", Stage::kLane, "not a memfd",

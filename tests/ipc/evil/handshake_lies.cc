@@ -31,7 +31,9 @@ void say_hello(RawLink& link, Change change, const Fds& fds = {}) {
   change(hello);
   link.send_hello(hello, fds);
 }
-void say_hello(RawLink& link) { say_hello(link, [](Hello&) {}); }
+void say_hello(RawLink& link) {
+  say_hello(link, [](Hello&) {});
+}
 
 template <class Change>
 void send_changed_hello(RawLink& link, Change change) {
@@ -57,12 +59,22 @@ constexpr Lie kLies[] = {
     {"Silence", Stage::kHandshake, kSilent, [](RawLink&) {}, Victim::kImpatient},
     {"SilenceAfterHello", Stage::kHandshake, kSilent, [](RawLink& link) { say_hello(link); }, Victim::kImpatient},
     {"DiesAtOnce", Stage::kHandshake, kClosed, die},
-    {"DiesAfterHello", Stage::kHandshake, kClosed, [](RawLink& link) { say_hello(link); die(link); }},
+    {"DiesAfterHello", Stage::kHandshake, kClosed,
+     [](RawLink& link) {
+       say_hello(link);
+       die(link);
+     }},
     {"DiesAfterHalfAHello", Stage::kHandshake, "handshake",
-     [](RawLink& link) { link.send_packet({.kind = PacketKind::kHello}, std::string(32, '\0')); die(link); }},
+     [](RawLink& link) {
+       link.send_packet({.kind = PacketKind::kHello}, std::string(32, '\0'));
+       die(link);
+     }},
     {"ClosesItsSending", Stage::kHandshake, kClosed, [](RawLink& link) { ::shutdown(link.socket(), SHUT_WR); }},
     {"ClosesItsSendingAfterHello", Stage::kHandshake, kClosed,
-     [](RawLink& link) { say_hello(link); ::shutdown(link.socket(), SHUT_WR); }},
+     [](RawLink& link) {
+       say_hello(link);
+       ::shutdown(link.socket(), SHUT_WR);
+     }},
 
     // Every field of the hello.
     {"MagicIsZero", Stage::kHandshake, "no wharf program",
@@ -130,30 +142,61 @@ constexpr Lie kLies[] = {
      [](RawLink& link) { link.send_packet({.kind = PacketKind::kHello}, std::string(16 * 1024 + 1, '\0')); }},
     {"HelloWithEveryFile", Stage::kHandshake, "too many descriptors",
      [](RawLink& link) { say_hello(link, [](Hello&) {}, files(253)); }},
-    {"HelloTwiceOver", Stage::kHandshake, kOther, [](RawLink& link) { say_hello(link); say_hello(link); }},
+    {"HelloTwiceOver", Stage::kHandshake, kOther,
+     [](RawLink& link) {
+       say_hello(link);
+       say_hello(link);
+     }},
     {"ReadyFirst", Stage::kHandshake, kOther, [](RawLink& link) { say_ready(link, {}); }},
     {"FilesFirst", Stage::kHandshake, kOther,
      [](RawLink& link) { link.send_packet({.kind = PacketKind::kFds}, "", files(1)); }},
-    {"FragmentFirst", Stage::kHandshake, kOther, [](RawLink& link) { link.send_packet({.kind = PacketKind::kMore}, "x"); }},
+    {"FragmentFirst", Stage::kHandshake, kOther,
+     [](RawLink& link) { link.send_packet({.kind = PacketKind::kMore}, "x"); }},
     {"EndFirst", Stage::kHandshake, kOther, [](RawLink& link) { link.send_packet({.kind = PacketKind::kFin}); }},
-    {"WakeFirst", Stage::kHandshake, "packet.kind", [](RawLink& link) { link.send_packet({.kind = PacketKind::kWake}); }},
-    {"NothingFirst", Stage::kHandshake, "packet is empty", [](RawLink& link) { link.send_bytes(""); say_hello(link); }},
+    {"WakeFirst", Stage::kHandshake, "packet.kind",
+     [](RawLink& link) { link.send_packet({.kind = PacketKind::kWake}); }},
+    {"NothingFirst", Stage::kHandshake, "packet is empty",
+     [](RawLink& link) {
+       link.send_bytes("");
+       say_hello(link);
+     }},
     {"MessageInsteadOfReady", Stage::kHandshake, kOther,
-     [](RawLink& link) { say_hello(link); link.send_packet({.kind = PacketKind::kMessage}); }},
+     [](RawLink& link) {
+       say_hello(link);
+       link.send_packet({.kind = PacketKind::kMessage});
+     }},
 
     // The ready.
     {"ReadyIsEmpty", Stage::kHandshake, kOther,
-     [](RawLink& link) { say_hello(link); link.send_packet({.kind = PacketKind::kReady}); }},
+     [](RawLink& link) {
+       say_hello(link);
+       link.send_packet({.kind = PacketKind::kReady});
+     }},
     {"ReadyOneByteLong", Stage::kHandshake, kOther,
-     [](RawLink& link) { say_hello(link); link.send_packet({.kind = PacketKind::kReady}, std::string(9, '\0')); }},
+     [](RawLink& link) {
+       say_hello(link);
+       link.send_packet({.kind = PacketKind::kReady}, std::string(9, '\0'));
+     }},
     {"ReadyForWhatWasNotOffered", Stage::kHandshake, "ready.shared_memory",
-     [](RawLink& link) { say_hello(link); say_ready(link, {.shared_memory = 1, .reserved = 0}); }},
+     [](RawLink& link) {
+       say_hello(link);
+       say_ready(link, {.shared_memory = 1, .reserved = 0});
+     }},
     {"ReadyForTheLast", Stage::kHandshake, "ready.shared_memory",
-     [](RawLink& link) { say_hello(link); say_ready(link, {.shared_memory = UINT32_MAX, .reserved = 0}); }},
+     [](RawLink& link) {
+       say_hello(link);
+       say_ready(link, {.shared_memory = UINT32_MAX, .reserved = 0});
+     }},
     {"ReadyWithReservedWord", Stage::kHandshake, "ready.reserved",
-     [](RawLink& link) { say_hello(link); say_ready(link, {.shared_memory = 0, .reserved = 1}); }},
+     [](RawLink& link) {
+       say_hello(link);
+       say_ready(link, {.shared_memory = 0, .reserved = 1});
+     }},
     {"ReadyWithFiles", Stage::kHandshake, "descriptors came along",
-     [](RawLink& link) { say_hello(link); say_ready(link, {}, files(2)); }},
+     [](RawLink& link) {
+       say_hello(link);
+       say_ready(link, {}, files(2));
+     }},
 };
 
 }  // namespace

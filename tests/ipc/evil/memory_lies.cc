@@ -127,8 +127,7 @@ constexpr Lie kLies[] = {
      }},
     {"PublishedTooFar", Stage::kLane, "published",
      [](RawLink& link) { link.lines().published.store(kRawRingBytes / shm::kCellBytes + 1); }},
-    {"PublishedGoesBack", Stage::kLane, "published",
-     [](RawLink& link) { link.lines().published.store(UINT64_MAX); }},
+    {"PublishedGoesBack", Stage::kLane, "published", [](RawLink& link) { link.lines().published.store(UINT64_MAX); }},
     {"ConsumedTooFar", Stage::kLane, "consumed", [](RawLink& link) { link.lines().consumed.store(1'000'000); }},
     {"DescriptorsMissing", Stage::kLane, "record.fd_count",
      [](RawLink& link) { write_changed(link, [](RecordHeader& header) { header.fd_count = 1; }); }},
@@ -235,8 +234,7 @@ constexpr Lie kLies[] = {
          header.inline_bytes = 1;
        });
      }},
-    {"SegmentIsAPipe", Stage::kLane, "not a memfd",
-     [](RawLink& link) { announce(link, Tracer().take()); }},
+    {"SegmentIsAPipe", Stage::kLane, "not a memfd", [](RawLink& link) { announce(link, Tracer().take()); }},
     {"SegmentIsADirectory", Stage::kLane, "not a memfd",
      [](RawLink& link) { announce(link, runtime::UniqueFd(::open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC))); }},
     {"SegmentIsAnOrdinaryFile", Stage::kLane, "not a memfd",
@@ -249,15 +247,25 @@ constexpr Lie kLies[] = {
      [](RawLink& link) { announce(link, arena_of(1 << 20, 0, {.allocated = false})); }},
     {"SegmentHasNoRoom", Stage::kLane, "no room", [](RawLink& link) { announce(link, arena_of(4096, 0)); }},
     {"SegmentOutOfOrder", Stage::kLane, "id is out of order",
-     [](RawLink& link) { announce(link, arena_of(8192, 1)); announce(link, arena_of(8192, 0)); }},
+     [](RawLink& link) {
+       announce(link, arena_of(8192, 1));
+       announce(link, arena_of(8192, 0));
+     }},
     {"SegmentAfterTheLast", Stage::kLane, "id is out of order",
      [](RawLink& link) { announce(link, arena_of(8192, UINT32_MAX)); }},
     {"SegmentInAnothersPlace", Stage::kLane, "id has the place",
-     [](RawLink& link) { announce(link, arena_of(8192, 1)); announce(link, arena_of(8192, 257)); }},
+     [](RawLink& link) {
+       announce(link, arena_of(8192, 1));
+       announce(link, arena_of(8192, 257));
+     }},
     {"RetireOfNoSegment", Stage::kLane, "retire.type", [](RawLink& link) { retire(link, 0); }},
     {"RetireOfTheLastSegment", Stage::kLane, "retire.type", [](RawLink& link) { retire(link, UINT32_MAX); }},
     {"RetireTwice", Stage::kLane, "retire.type",
-     [](RawLink& link) { announce(link, arena_of(8192, 0)); retire(link, 0); retire(link, 0); }},
+     [](RawLink& link) {
+       announce(link, arena_of(8192, 0));
+       retire(link, 0);
+       retire(link, 0);
+     }},
     {"RetireOfOurs", Stage::kLane, "retire.type", [](RawLink& link) { retire(link, lent_block(link).segment); }},
     {"RetireWithPayload", Stage::kLane, "retire: it carries something",
      [](RawLink& link) {
@@ -273,7 +281,10 @@ constexpr Lie kLies[] = {
        write_block(link, {1, 0, 0, 1});
      }},
     {"SegmentAnnouncedTwice", Stage::kLane, "id is out of order",
-     [](RawLink& link) { announce(link, arena_of(8192, 0)); announce(link, arena_of(8192, 0)); }},
+     [](RawLink& link) {
+       announce(link, arena_of(8192, 0));
+       announce(link, arena_of(8192, 0));
+     }},
     {"SegmentBeyondTheLimit", Stage::kLane, "limit",
      [](RawLink& link) {
        announce(link, arena_of(512 * 1024, 0));

@@ -96,12 +96,17 @@ void die(RawLink& link) { ::shutdown(link.socket(), SHUT_RDWR); }
 constexpr Lie kLies[] = {
     // Positions that cannot be.
     {"PublishedHalfOfAll", Stage::kLane, "published", [](RawLink& link) { say_published(link, kHalf); }},
-    {"PublishedBeforeTheBeginning", Stage::kLane, "published",
-     [](RawLink& link) { say_published(link, 0 - kCells); }},
+    {"PublishedBeforeTheBeginning", Stage::kLane, "published", [](RawLink& link) { say_published(link, 0 - kCells); }},
     {"PublishedBackToTheBeginning", Stage::kLane, "published",
-     [](RawLink& link) { be_honest_once(link); say_published(link, 0); }},
+     [](RawLink& link) {
+       be_honest_once(link);
+       say_published(link, 0);
+     }},
     {"PublishedARingTooFarLater", Stage::kLane, "published",
-     [](RawLink& link) { be_honest_once(link); say_published(link, 1 + 2 * kCells); }},
+     [](RawLink& link) {
+       be_honest_once(link);
+       say_published(link, 1 + 2 * kCells);
+     }},
     {"PublishedNothingAsARecord", Stage::kLane, "record.kind", [](RawLink& link) { say_published(link, 1); }},
     {"PublishedARingOfNothing", Stage::kLane, "record.kind", [](RawLink& link) { say_published(link, kCells); }},
     {"PublishedHalfARecord", Stage::kLane, "record size",
@@ -116,15 +121,17 @@ constexpr Lie kLies[] = {
     {"ConsumedFarTooMuch", Stage::kLane, "consumed", [](RawLink& link) { say_consumed(link, 100'000); }},
     {"ConsumedHalfOfAll", Stage::kLane, "consumed", [](RawLink& link) { say_consumed(link, kHalf); }},
     {"ConsumedBackwards", Stage::kLane, "consumed",
-     [](RawLink& link) { say_consumed(link, 0); link.lines().consumed.store(UINT64_MAX - kCells); }},
+     [](RawLink& link) {
+       say_consumed(link, 0);
+       link.lines().consumed.store(UINT64_MAX - kCells);
+     }},
 
     // The release ring.
     {"ReturnedBackwards", Stage::kLane, "it does not hold",
      [](RawLink& link) { link.lines().returned.store(UINT64_MAX); }},
     {"ReturnedATokenBeyondTheTable", Stage::kLane, "it does not hold",
      [](RawLink& link) { give_back(link, kRawReleaseSlots + 100); }},
-    {"ReturnedTheLastToken", Stage::kLane, "it does not hold",
-     [](RawLink& link) { give_back(link, UINT32_MAX); }},
+    {"ReturnedTheLastToken", Stage::kLane, "it does not hold", [](RawLink& link) { give_back(link, UINT32_MAX); }},
     {"ReturnedWithReservedBytes", Stage::kLane, "it does not hold",
      [](RawLink& link) { give_back(link, UINT32_MAX, 1); }},
     {"ReturnedAFullRing", Stage::kLane, "it does not hold",
@@ -151,7 +158,8 @@ constexpr Lie kLies[] = {
      }},
     {"ClaimedHalfOfAll", Stage::kLane, kGoesOn, [](RawLink& link) { link.lines().claimed.store(kHalf); }},
     {"ClaimedEverything", Stage::kLane, kGoesOn, [](RawLink& link) { link.lines().claimed.store(UINT64_MAX); }},
-    {"RingsWithoutNews", Stage::kLane, kGoesOn, [](RawLink& link) { go_wild(link, [&](std::uint64_t) { link.ring(); }); }},
+    {"RingsWithoutNews", Stage::kLane, kGoesOn,
+     [](RawLink& link) { go_wild(link, [&](std::uint64_t) { link.ring(); }); }},
     {"ReadsTheRingAway", Stage::kLane, kGoesOn,
      [](RawLink& link) {
        go_wild(link, [&](std::uint64_t) {
@@ -187,8 +195,7 @@ constexpr Lie kLies[] = {
     {"HeaderGrows", Stage::kLane, kGoesOn, [](RawLink& link) { own_header(link).segment_bytes = UINT64_MAX; }},
     {"HeaderHasALargerRing", Stage::kLane, kGoesOn, [](RawLink& link) { own_header(link).ring_bytes = 1 << 30; }},
     {"HeaderHasNoRing", Stage::kLane, kGoesOn, [](RawLink& link) { own_header(link).ring_bytes = 0; }},
-    {"HeaderHasMoreSlots", Stage::kLane, kGoesOn,
-     [](RawLink& link) { own_header(link).release_slot_count = 65'536; }},
+    {"HeaderHasMoreSlots", Stage::kLane, kGoesOn, [](RawLink& link) { own_header(link).release_slot_count = 65'536; }},
     {"HeaderIsAllOnes", Stage::kLane, kGoesOn,
      [](RawLink& link) { std::memset(static_cast<void*>(&own_header(link)), 0xff, sizeof(shm::SegmentHeader)); }},
     {"PayloadChangesAfterItWasPublished", Stage::kLane, kGoesOn,
@@ -224,11 +231,22 @@ constexpr Lie kLies[] = {
     // Deaths between two steps.
     {"DiesOnALane", Stage::kLane, "has gone", die},
     {"DiesBeforeItPublishes", Stage::kLane, "has gone",
-     [](RawLink& link) { link.write_record(message()); die(link); }},
+     [](RawLink& link) {
+       link.write_record(message());
+       die(link);
+     }},
     {"DiesBeforeItRings", Stage::kLane, "has gone",
-     [](RawLink& link) { link.write_record(message()); link.writer().publish(); die(link); }},
+     [](RawLink& link) {
+       link.write_record(message());
+       link.writer().publish();
+       die(link);
+     }},
     {"DiesAfterASecondPublish", Stage::kLane, "has gone",
-     [](RawLink& link) { be_honest_once(link); be_honest_once(link); die(link); }},
+     [](RawLink& link) {
+       be_honest_once(link);
+       be_honest_once(link);
+       die(link);
+     }},
     {"DiesHoldingABlock", Stage::kLane, "has gone",
      [](RawLink& link) {
        shm::BlockDescriptor block{};
@@ -236,7 +254,11 @@ constexpr Lie kLies[] = {
        die(link);
      }},
     {"DiesWithALieOnItsLips", Stage::kLane, "record.kind",
-     [](RawLink& link) { link.write_record({}); link.writer().publish(); die(link); }},
+     [](RawLink& link) {
+       link.write_record({});
+       link.writer().publish();
+       die(link);
+     }},
     {"EndsItsSocketAndGoesOn", Stage::kLane, "has gone",
      [](RawLink& link) {
        ::shutdown(link.socket(), SHUT_WR);

@@ -55,10 +55,14 @@ void expect_fds(RawLink& link) {
 
 constexpr Lie kLies[] = {
     {"EmptyPacket", Stage::kSocket, "packet is empty",
-     [](RawLink& link) { link.send_bytes(""); begin_message(link); }},
+     [](RawLink& link) {
+       link.send_bytes("");
+       begin_message(link);
+     }},
     {"EmptyPacketWithDescriptors", Stage::kSocket, "packet is empty",
      [](RawLink& link) { link.send_bytes("", some_fds(2)); }},
-    {"ShorterThanItsHeader", Stage::kSocket, "shorter than its header", [](RawLink& link) { link.send_bytes("short"); }},
+    {"ShorterThanItsHeader", Stage::kSocket, "shorter than its header",
+     [](RawLink& link) { link.send_bytes("short"); }},
     {"LongerThanAgreed", Stage::kSocket, "longer than agreed",
      [](RawLink& link) {
        const std::string payload(20'000, 'x');
@@ -98,7 +102,10 @@ constexpr Lie kLies[] = {
     {"ThirtyDescriptors", Stage::kSocket, "too many descriptors",
      [](RawLink& link) { link.send_packet(good_packet(link, 0), "", some_fds(30)); }},
     {"MessageBegunTwice", Stage::kSocket, "packet.assembly",
-     [](RawLink& link) { begin_message(link); begin_message(link); }},
+     [](RawLink& link) {
+       begin_message(link);
+       begin_message(link);
+     }},
     {"FragmentWithoutANumber", Stage::kSocket, "packet.assembly", [](RawLink& link) { begin_message(link, 0); }},
     {"NumberOfAWholeMessage", Stage::kSocket, "packet.assembly",
      [](RawLink& link) { send_changed(link, [](PacketHeader& header) { header.assembly = 1; }); }},
@@ -118,7 +125,10 @@ constexpr Lie kLies[] = {
        }
      }},
     {"EndInsideAMessage", Stage::kSocket, "the end came before",
-     [](RawLink& link) { begin_message(link); link.send_packet({.kind = PacketKind::kFin}); }},
+     [](RawLink& link) {
+       begin_message(link);
+       link.send_packet({.kind = PacketKind::kFin});
+     }},
     {"FragmentOfNothing", Stage::kSocket, "fragment of nothing",
      [](RawLink& link) { link.send_packet({.kind = PacketKind::kMore, .assembly = 1, .message_bytes = 100}, "x"); }},
     {"MessageBeyondTheLimit", Stage::kSocket, "packet.message_bytes",
@@ -128,7 +138,10 @@ constexpr Lie kLies[] = {
     {"EmptyFirstFragment", Stage::kSocket, "packet.fragment_bytes",
      [](RawLink& link) { link.send_packet({.kind = PacketKind::kMessage, .message_bytes = 1}); }},
     {"EmptyFragment", Stage::kSocket, "packet.fragment_bytes",
-     [](RawLink& link) { begin_message(link); link.send_packet({.kind = PacketKind::kMore, .assembly = 1, .message_bytes = 100}); }},
+     [](RawLink& link) {
+       begin_message(link);
+       link.send_packet({.kind = PacketKind::kMore, .assembly = 1, .message_bytes = 100});
+     }},
     {"FragmentBeyondTheEnd", Stage::kSocket, "packet.fragment_bytes",
      [](RawLink& link) {
        begin_message(link);
@@ -182,17 +195,35 @@ constexpr Lie kLies[] = {
     {"TruncatedAndWithEveryDescriptor", Stage::kSocket, "packet",
      [](RawLink& link) { link.send_packet({.kind = PacketKind::kMessage}, std::string(20'000, 'x'), some_fds(253)); }},
     {"EmptyPacketBesideALane", Stage::kLane, "packet is empty",
-     [](RawLink& link) { link.send_bytes(""); expect_fds(link); }},
+     [](RawLink& link) {
+       link.send_bytes("");
+       expect_fds(link);
+     }},
     {"GarbageBesideALane", Stage::kLane, "shorter than its header",
-     [](RawLink& link) { link.send_bytes("garbage"); expect_fds(link); }},
+     [](RawLink& link) {
+       link.send_bytes("garbage");
+       expect_fds(link);
+     }},
     {"HelloBesideALane", Stage::kLane, "record.fd_count",
-     [](RawLink& link) { link.send_packet({.kind = PacketKind::kHello}); expect_fds(link); }},
+     [](RawLink& link) {
+       link.send_packet({.kind = PacketKind::kHello});
+       expect_fds(link);
+     }},
     {"WakeThatWasNotAgreedOn", Stage::kLane, "packet.kind",
-     [](RawLink& link) { link.send_packet({.kind = PacketKind::kWake}); expect_fds(link); }},
+     [](RawLink& link) {
+       link.send_packet({.kind = PacketKind::kWake});
+       expect_fds(link);
+     }},
     {"DiesInsideAMessage", Stage::kSocket, "has gone",
-     [](RawLink& link) { begin_message(link); ::shutdown(link.socket(), SHUT_RDWR); }},
+     [](RawLink& link) {
+       begin_message(link);
+       ::shutdown(link.socket(), SHUT_RDWR);
+     }},
     {"DiesAfterAMessage", Stage::kSocket, "has gone",
-     [](RawLink& link) { link.send_packet({.kind = PacketKind::kMessage}); ::shutdown(link.socket(), SHUT_RDWR); }},
+     [](RawLink& link) {
+       link.send_packet({.kind = PacketKind::kMessage});
+       ::shutdown(link.socket(), SHUT_RDWR);
+     }},
     {"StopsReadingAndGoesOnWriting", Stage::kSocket, "has gone",
      [](RawLink& link) {
        ::shutdown(link.socket(), SHUT_RD);

@@ -1,4 +1,6 @@
 // Peers that serve: each goes on until the link ends.
+#include "wharf/tests/ipc/peers/basic.h"
+
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -6,13 +8,10 @@
 #include <vector>
 
 #include "wharf/tests/ipc/peer.h"
-#include "wharf/tests/ipc/peers/basic.h"
 
 namespace wharf::test {
 
-bool ended_or_ok(const Status& status) {
-  return status.ok() || status.code() == StatusCode::kUnavailable;
-}
+bool ended_or_ok(const Status& status) { return status.ok() || status.code() == StatusCode::kUnavailable; }
 
 // Sends everything back as it came: type, payload and descriptors; a request as its reply.
 WHARF_PEER(echo) {

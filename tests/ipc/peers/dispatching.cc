@@ -76,10 +76,13 @@ WHARF_PEER(dispatch) {
   Desk desk{&peer, &dispatcher};
   dispatcher.on<Factors>(kMultiply, &Desk::multiply, &desk);
   dispatcher.on<Name>(kGreet, greet, std::string("ahoy"));
-  dispatcher.on(kNote, [](Desk* at, ipc::Message note) -> coro::Task<void> {
-    for (int i = 0; i < 5; ++i) co_await next_turn();
-    at->report.notes += note.size_bytes();
-  }, &desk);
+  dispatcher.on(
+      kNote,
+      [](Desk* at, ipc::Message note) -> coro::Task<void> {
+        for (int i = 0; i < 5; ++i) co_await next_turn();
+        at->report.notes += note.size_bytes();
+      },
+      &desk);
   dispatcher.on(kThrow, throw_up);
   dispatcher.on(kBlock, &Desk::block, &desk);
   dispatcher.on(kReport, &Desk::tell, &desk);

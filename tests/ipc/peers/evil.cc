@@ -90,7 +90,7 @@ WHARF_RAW_PEER(intruder) {
     Status shaken = link.shake_hands();
     WANT_OK(shaken);
     const int fd = link.peer_control().get();
-    struct stat info {};
+    struct stat info{};
     WANT(::fstat(fd, &info) == 0);
     const auto bytes = static_cast<std::size_t>(info.st_size);
 

@@ -43,8 +43,7 @@ bool fork_and_stay(runtime::UniqueFd leash) {
 
 bool spawn() {
   pid_t child = -1;
-  return ::posix_spawn(&child, shell, nullptr, nullptr, arguments, environ) == 0 &&
-         ends_well(child);
+  return ::posix_spawn(&child, shell, nullptr, nullptr, arguments, environ) == 0 && ends_well(child);
 }
 
 bool spawn_by_vfork() {
@@ -62,20 +61,11 @@ WHARF_PEER(forker) {
   while (auto message = co_await peer.port().receive()) {
     std::string payload;
     switch (message->type()) {
-      case kForkAndExit:
-        WANT(fork_and_exit());
-        break;
-      case kForkAndStay:
-        WANT(fork_and_stay(message->take_fd(0)));
-        break;
-      case kSpawn:
-        WANT(spawn());
-        break;
-      case kVfork:
-        WANT(spawn_by_vfork());
-        break;
-      default:
-        payload = message->to_string();
+      case kForkAndExit: WANT(fork_and_exit()); break;
+      case kForkAndStay: WANT(fork_and_stay(message->take_fd(0))); break;
+      case kSpawn: WANT(spawn()); break;
+      case kVfork: WANT(spawn_by_vfork()); break;
+      default: payload = message->to_string();
     }
     Status sent = co_await message->reply(ipc::Message(payload));
     WANT(ended_or_ok(sent));

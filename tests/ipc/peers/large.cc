@@ -10,9 +10,8 @@ namespace wharf::test {
 WHARF_PEER(check_pages) {
   while (auto message = co_await peer.port().receive()) {
     if (!message->is_request()) continue;
-    PageReport report{.size_bytes = message->size_bytes(),
-                      .part_count = message->part_count(),
-                      .fd_count = message->fd_count()};
+    PageReport report{
+        .size_bytes = message->size_bytes(), .part_count = message->part_count(), .fd_count = message->fd_count()};
     std::uint64_t page = 0;
     for (std::size_t i = 0; i < message->part_count(); ++i) {
       report.wrong_count += count_wrong_pages(message->part(i), page);

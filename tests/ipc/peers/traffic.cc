@@ -1,4 +1,6 @@
 // Peers for the traffic of order.h.
+#include "wharf/tests/ipc/traffic.h"
+
 #include <unistd.h>
 
 #include <cstdint>
@@ -10,7 +12,6 @@
 #include "wharf/tests/ipc/peer.h"
 #include "wharf/tests/ipc/peers/basic.h"
 #include "wharf/tests/ipc/processes.h"
-#include "wharf/tests/ipc/traffic.h"
 #include "wharf/tests/ipc/turns.h"
 
 namespace wharf::test {

@@ -74,10 +74,12 @@ coro::Task<void> fill_up_and_wait(ipc::Port& port, PeerProcess& /*peer*/) {
 
   coro::Scope scope;
   bool lent = false;
-  scope.spawn([](ipc::Port& to, bool& done) -> coro::Task<void> {
-    co_await lend(to, 128 * kKiB);
-    done = true;
-  }, std::ref(port), std::ref(lent));
+  scope.spawn(
+      [](ipc::Port& to, bool& done) -> coro::Task<void> {
+        co_await lend(to, 128 * kKiB);
+        done = true;
+      },
+      std::ref(port), std::ref(lent));
   co_await next_turn();
   EXPECT_FALSE(lent);
 
@@ -118,9 +120,7 @@ coro::Task<void> wait_in_turn(ipc::Port& port, PeerProcess& /*peer*/) {
   EXPECT_EQ(port.counters().arena_used_bytes, 0u);
 }
 
-TEST_F(LaneRowTest, M5_LoansAreServedInTurn) {
-  run(peer_setup("hold", with_arena(256 * kKiB)), wait_in_turn);
-}
+TEST_F(LaneRowTest, M5_LoansAreServedInTurn) { run(peer_setup("hold", with_arena(256 * kKiB)), wait_in_turn); }
 
 coro::Task<void> give_up(ipc::Port& port, PeerProcess& /*peer*/) {
   coro::Scope scope;
@@ -142,9 +142,7 @@ coro::Task<void> give_up(ipc::Port& port, PeerProcess& /*peer*/) {
   EXPECT_EQ(port.counters().arena_used_bytes, 128 * kKiB) << "the peer's";
 }
 
-TEST_F(LaneRowTest, M5_ALoanThatGivesUpLetsTheNextGoOn) {
-  run(peer_setup("hold", with_arena(256 * kKiB)), give_up);
-}
+TEST_F(LaneRowTest, M5_ALoanThatGivesUpLetsTheNextGoOn) { run(peer_setup("hold", with_arena(256 * kKiB)), give_up); }
 
 coro::Task<void> return_unsent(ipc::Port& port, PeerProcess& peer) {
   coro::Scope scope;
@@ -212,9 +210,7 @@ coro::Task<void> do_without(ipc::Port& port, PeerProcess& peer) {
   EXPECT_EQ(port.counters().blocks_lent_now, 0u);
 }
 
-TEST_F(LaneRowTest, M10_AReleaseDoesNotWakeWhoNeedsNoMemory) {
-  run(peer_setup("let_go_and_say_so"), do_without);
-}
+TEST_F(LaneRowTest, M10_AReleaseDoesNotWakeWhoNeedsNoMemory) { run(peer_setup("let_go_and_say_so"), do_without); }
 
 }  // namespace
 }  // namespace wharf::test

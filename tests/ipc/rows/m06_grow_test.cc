@@ -78,11 +78,13 @@ coro::Task<void> shrink_for_another(ipc::Port& port, PeerProcess& peer) {
   auto large = co_await port.loan(256 * kKiB);
   CO_ASSERT_OK(large.status());
   bool served = false;
-  scope.spawn([](ipc::Port& from, bool& done) -> coro::Task<void> {
-    auto loan = co_await from.loan(128 * kKiB);
-    EXPECT_OK(loan.status());
-    done = true;
-  }, std::ref(port), std::ref(served));
+  scope.spawn(
+      [](ipc::Port& from, bool& done) -> coro::Task<void> {
+        auto loan = co_await from.loan(128 * kKiB);
+        EXPECT_OK(loan.status());
+        done = true;
+      },
+      std::ref(port), std::ref(served));
   co_await next_turn();
   EXPECT_FALSE(served);
 

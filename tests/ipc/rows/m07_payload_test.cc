@@ -62,9 +62,7 @@ coro::Task<void> send_many_blocks(ipc::Port& port, PeerProcess& /*peer*/) {
   EXPECT_EQ(port.counters().arena_used_bytes, 0u);
 }
 
-TEST_F(LaneRowTest, M7_AMessageCarriesUpTo256BlocksAndMoreAreRefused) {
-  run(peer_setup("echo"), send_many_blocks);
-}
+TEST_F(LaneRowTest, M7_AMessageCarriesUpTo256BlocksAndMoreAreRefused) { run(peer_setup("echo"), send_many_blocks); }
 
 // Plain parts before, between and behind blocks: the first ones travel in place, the others are copied, in order.
 coro::Task<void> send_mixed(ipc::Port& port, PeerProcess& /*peer*/) {
@@ -153,7 +151,9 @@ coro::Task<void> hand_over(ipc::Port& port, PeerProcess& /*peer*/) {
 TEST_F(LaneRowTest, S11_ALoanBelongsToTheReceiverOnceItIsSent) { run(peer_setup("hold"), hand_over); }
 
 coro::Task<void> keep_back(ipc::Port& port, PeerProcess& peer) {
-  { auto dropped = co_await port.loan(1000); }
+  {
+    auto dropped = co_await port.loan(1000);
+  }
   EXPECT_EQ(port.counters().arena_used_bytes, 0u);
 
   auto refused = co_await port.loan(1000);

@@ -171,10 +171,12 @@ coro::Task<void> stop_as_it_comes(ipc::Port& port, PeerProcess& peer) {
     Order order;
     auto all = co_await port.loan(256 * kKiB);
     CO_ASSERT_OK(all.status());
-    stopped.spawn([](ipc::Port& from) -> coro::Task<void> {
-      auto loan = co_await from.loan(256 * kKiB);
-      EXPECT_TRUE(loan.ok() || loan.status().code() == StatusCode::kCancelled) << loan.status();
-    }, std::ref(port));
+    stopped.spawn(
+        [](ipc::Port& from) -> coro::Task<void> {
+          auto loan = co_await from.loan(256 * kKiB);
+          EXPECT_TRUE(loan.ok() || loan.status().code() == StatusCode::kCancelled) << loan.status();
+        },
+        std::ref(port));
     scope.spawn(borrow(port, order, "next", 256 * kKiB));
     co_await next_turn();
 
@@ -225,10 +227,12 @@ coro::Task<void> wait_without_memory(ipc::Port& port, PeerProcess& peer) {
   CO_ASSERT_OK(first.status());
   CO_ASSERT_OK(second.status());
   Status outcome;
-  scope.spawn([](ipc::Port& from, Status& told) -> coro::Task<void> {
-    auto loan = co_await from.loan(512 * kKiB);  // needs a segment in the place of both
-    told = loan.status();
-  }, std::ref(port), std::ref(outcome));
+  scope.spawn(
+      [](ipc::Port& from, Status& told) -> coro::Task<void> {
+        auto loan = co_await from.loan(512 * kKiB);  // needs a segment in the place of both
+        told = loan.status();
+      },
+      std::ref(port), std::ref(outcome));
   co_await next_turn();
 
   const runtime::sys::FailureInjection injection(1, ENOMEM, runtime::sys::Call::kFallocate);

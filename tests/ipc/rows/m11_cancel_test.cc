@@ -59,10 +59,14 @@ coro::Task<void> lose_patience(ipc::Port& port, PeerProcess& peer) {
 TEST_F(LaneRowTest, M11_ACallThatGivesUpTakesItsRequestBack) { run(peer_setup("stream_when_cued"), lose_patience); }
 
 coro::Task<void> give_up_in_the_ring(ipc::Port& port, PeerProcess& peer) {
-  { StatusOr<ipc::Call> call = co_await port.start_call(ipc::Message("dropped")); }
+  {
+    StatusOr<ipc::Call> call = co_await port.start_call(ipc::Message("dropped"));
+  }
   ipc::Message with_fd("with a descriptor");
   with_fd.attach(runtime::UniqueFd(::dup(0)));
-  { StatusOr<ipc::Call> call = co_await port.start_call(std::move(with_fd)); }
+  {
+    StatusOr<ipc::Call> call = co_await port.start_call(std::move(with_fd));
+  }
   EXPECT_EQ(port.counters().requests_retracted, 2u);
 
   peer.cue();

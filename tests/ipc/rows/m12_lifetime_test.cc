@@ -124,9 +124,7 @@ coro::Task<void> hold_one_segment(ipc::Port& port, PeerProcess& peer) {
   peer.cue();
 }
 
-TEST_F(LaneRowTest, M12_ASegmentInUseStaysAndIsNotWatched) {
-  run(peer_setup("idle", idle_after(2)), hold_one_segment);
-}
+TEST_F(LaneRowTest, M12_ASegmentInUseStaysAndIsNotWatched) { run(peer_setup("idle", idle_after(2)), hold_one_segment); }
 
 coro::Task<void> keep_for_ever(ipc::Port& port, PeerProcess& /*peer*/) {
   const std::string payload(100 * kKiB, 'x');

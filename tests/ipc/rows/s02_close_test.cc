@@ -54,10 +54,12 @@ coro::Task<void> close_behind_waiting(ipc::Port& port, PeerEnd& peer) {
     co_await next_turn();
   }
   outcomes.clear();
-  scope.spawn([](ipc::Port& to, std::vector<std::pair<int, StatusCode>>& into) -> coro::Task<void> {
-    Status closed = co_await to.close_send();
-    into.emplace_back(-1, closed.code());
-  }, std::ref(port), std::ref(outcomes));
+  scope.spawn(
+      [](ipc::Port& to, std::vector<std::pair<int, StatusCode>>& into) -> coro::Task<void> {
+        Status closed = co_await to.close_send();
+        into.emplace_back(-1, closed.code());
+      },
+      std::ref(port), std::ref(outcomes));
   scope.spawn(send_numbered(port, outcomes, number));
   co_await next_turn();
   EXPECT_TRUE(outcomes.empty());
@@ -95,9 +97,7 @@ coro::Task<void> close_at_once(ipc::Port& port, PeerEnd& peer) {
   co_await peer.join();  // it has seen all of it, in order
 }
 
-TEST_P(PlaceRowTest, S2_WhatWasSentBeforeTheCloseArrives) {
-  run(setup("read_forty_after_the_close"), close_at_once);
-}
+TEST_P(PlaceRowTest, S2_WhatWasSentBeforeTheCloseArrives) { run(setup("read_forty_after_the_close"), close_at_once); }
 
 coro::Task<void> leave_unanswered(ipc::Port& port, PeerEnd& /*peer*/) {
   auto reply = co_await port.call(ipc::Message("answer me"));
@@ -108,9 +108,7 @@ coro::Task<void> leave_unanswered(ipc::Port& port, PeerEnd& /*peer*/) {
   EXPECT_EQ(port.status(), absl::UnavailableError("the peer has closed the port"));
 }
 
-TEST_P(PlaceRowTest, S2_AnOrderlyCloseIsToldFromADeath) {
-  run(setup("close_unanswered"), leave_unanswered);
-}
+TEST_P(PlaceRowTest, S2_AnOrderlyCloseIsToldFromADeath) { run(setup("close_unanswered"), leave_unanswered); }
 
 coro::Task<void> open_at(std::unique_ptr<ipc::Port>& port, ipc::PortEnd socket) {
   ipc::PortOptions options;

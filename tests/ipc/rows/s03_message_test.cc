@@ -36,9 +36,7 @@ coro::Task<void> send_sixteen(ipc::Port& port, PeerEnd& /*peer*/) {
   }
 }
 
-TEST_P(PlaceRowTest, S3_UpToSixteenDescriptorsArriveInOrderAndCloseOnExec) {
-  run(setup("echo"), send_sixteen);
-}
+TEST_P(PlaceRowTest, S3_UpToSixteenDescriptorsArriveInOrderAndCloseOnExec) { run(setup("echo"), send_sixteen); }
 
 coro::Task<void> send_seventeen(ipc::Port& port, PeerEnd& /*peer*/) {
   std::vector<Tracer> tracers(shm::kFdCountMax + 1);
@@ -54,9 +52,7 @@ coro::Task<void> send_seventeen(ipc::Port& port, PeerEnd& /*peer*/) {
   EXPECT_EQ(port.counters().messages_sent, 1u);
 }
 
-TEST_P(PlaceRowTest, S3_SeventeenDescriptorsAreRefusedAndClosed) {
-  run(setup("echo"), send_seventeen);
-}
+TEST_P(PlaceRowTest, S3_SeventeenDescriptorsAreRefusedAndClosed) { run(setup("echo"), send_seventeen); }
 
 coro::Task<void> gather(ipc::Port& port, PeerEnd& /*peer*/) {
   for (const std::size_t span_bytes : {1, 3, 40, 700, 5000}) {
@@ -142,7 +138,10 @@ coro::Task<void> end_on_every_path(ipc::Port& port, PeerEnd& peer) {
   Tracer unread;
   Tracer after_the_end;
 
-  { ipc::Message message(0, "never sent"); message.attach(unsent.take()); }
+  {
+    ipc::Message message(0, "never sent");
+    message.attach(unsent.take());
+  }
   EXPECT_TRUE(unsent.closed_everywhere());
 
   Status sent = co_await port.send(std::move(ipc::Message("kept by the peer").attach(received.take())));
@@ -194,9 +193,7 @@ coro::Task<void> keep_a_duplicate(ipc::Port& port, PeerEnd& /*peer*/) {
   EXPECT_EQ(number_in(kept), 42u);
 }
 
-TEST_P(PlaceRowTest, S12_DescriptorsAreOursToCloseAndADuplicateStays) {
-  run(setup("echo"), keep_a_duplicate);
-}
+TEST_P(PlaceRowTest, S12_DescriptorsAreOursToCloseAndADuplicateStays) { run(setup("echo"), keep_a_duplicate); }
 
 }  // namespace
 }  // namespace wharf::test

@@ -12,9 +12,9 @@ namespace wharf::test {
 namespace {
 
 // Around the sizes at which the route changes: in place, a cell, inline_bytes_max, a packet, a block.
-constexpr std::array<std::size_t, 20> kSizes = {
-    0,    1,      31,     32,     33,         64,         65,          1023,       1024, 1025,
-    5000, 16'383, 16'384, 16'385, 256 * 1024, 300 * 1024, 1024 * 1024, 3'000'001, 3 << 20, 7};
+constexpr std::array<std::size_t, 20> kSizes = {0,          1,          31,          32,        33,      64,     65,
+                                                1023,       1024,       1025,        5000,      16'383,  16'384, 16'385,
+                                                256 * 1024, 300 * 1024, 1024 * 1024, 3'000'001, 3 << 20, 7};
 
 coro::Task<void> echo_every_size(ipc::Port& port, PeerEnd& /*peer*/) {
   std::uint64_t bytes = 0;
@@ -37,9 +37,7 @@ coro::Task<void> echo_every_size(ipc::Port& port, PeerEnd& /*peer*/) {
   EXPECT_EQ(counters.sent_socket, shared ? 0 : kSizes.size());
 }
 
-TEST_P(PlaceRowTest, S4_EverySizeArrivesWholeByTheRoutesOwnWay) {
-  run(setup("echo"), echo_every_size);
-}
+TEST_P(PlaceRowTest, S4_EverySizeArrivesWholeByTheRoutesOwnWay) { run(setup("echo"), echo_every_size); }
 
 // What does not need the socket makes no call on it.
 coro::Task<void> stay_off_the_socket(ipc::Port& port, PeerProcess& /*peer*/) {
@@ -76,9 +74,7 @@ coro::Task<void> carry_descriptors_beside(ipc::Port& port, PeerProcess& /*peer*/
   EXPECT_EQ(counters.socket_receives, 1u);
 }
 
-TEST_F(LaneRowTest, S4_DescriptorsRideTheSocketBesideTheRecord) {
-  run(peer_setup("echo"), carry_descriptors_beside);
-}
+TEST_F(LaneRowTest, S4_DescriptorsRideTheSocketBesideTheRecord) { run(peer_setup("echo"), carry_descriptors_beside); }
 
 // The peer's limit of inline payload holds for us, and ours for it.
 coro::Task<void> cross_inline_limits(ipc::Port& port, PeerProcess& /*peer*/) {

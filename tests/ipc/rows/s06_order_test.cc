@@ -7,8 +7,8 @@
 
 #include "wharf/coro/when_all.h"
 #include "wharf/tests/ipc/descriptors.h"
-#include "wharf/tests/ipc/traffic.h"
 #include "wharf/tests/ipc/port_test.h"
+#include "wharf/tests/ipc/traffic.h"
 
 namespace wharf::test {
 namespace {
@@ -17,8 +17,7 @@ constexpr std::uint64_t kCount = kSanitized ? 150 : 600;
 
 coro::Task<void> both_ways(ipc::Port& port, PeerEnd& peer) {
   static_cast<void>(peer);
-  auto [sent, received] =
-      co_await coro::when_all(send_in_order(port, kCount, 1), receive_in_order(port, kCount, 2));
+  auto [sent, received] = co_await coro::when_all(send_in_order(port, kCount, 1), receive_in_order(port, kCount, 2));
 
   EXPECT_OK(sent);
   EXPECT_OK(received);
@@ -50,9 +49,7 @@ coro::Task<void> send_before_it_reads(ipc::Port& port, PeerEnd& peer) {
   EXPECT_EQ(value_of<std::uint64_t>(count), kEarly);
 }
 
-TEST_P(PlaceRowTest, S6_D10_AnyNumberOfEarlyDescriptorsWaitForTheirPlace) {
-  run(setup("late"), send_before_it_reads);
-}
+TEST_P(PlaceRowTest, S6_D10_AnyNumberOfEarlyDescriptorsWaitForTheirPlace) { run(setup("late"), send_before_it_reads); }
 
 }  // namespace
 }  // namespace wharf::test

@@ -24,8 +24,8 @@ struct Outcome {
 };
 using Outcomes = std::vector<Outcome>;
 
-coro::Task<void> send_numbered(ipc::Port& port, Outcomes& outcomes, std::uint64_t number,
-                               std::size_t size_bytes, std::int64_t deadline_ns) {
+coro::Task<void> send_numbered(ipc::Port& port, Outcomes& outcomes, std::uint64_t number, std::size_t size_bytes,
+                               std::int64_t deadline_ns) {
   std::string payload(bytes_of(number));
   payload.resize(size_bytes, 'x');
   Status sent = co_await port.send(ipc::Message(payload), {.deadline_ns = deadline_ns});
@@ -107,9 +107,7 @@ coro::Task<void> wake_by_event(ipc::Port& port, PeerProcess& peer) {
   EXPECT_EQ(outcomes.size(), went + 1);
 }
 
-TEST_P(PortRowTest, S7_AWaitingSenderSleepsAndIsWokenByRoom) {
-  run(setup("read_when_the_test_sleeps"), wake_by_event);
-}
+TEST_P(PortRowTest, S7_AWaitingSenderSleepsAndIsWokenByRoom) { run(setup("read_when_the_test_sleeps"), wake_by_event); }
 
 coro::Task<void> give_up(ipc::Port& port, PeerEnd& peer) {
   coro::Scope scope;
@@ -216,13 +214,15 @@ coro::Task<void> fill_the_socket_beside(ipc::Port& port, PeerProcess& peer) {
   Outcomes outcomes;
   std::uint64_t count = 0;
   while (port.counters().waits == 0) {
-    scope.spawn([](ipc::Port& to, Outcomes& into, std::uint64_t number) -> coro::Task<void> {
-      const std::string payload(bytes_of(number));
-      ipc::Message message(0, payload);
-      for (int i = 0; i < 16; ++i) message.attach(numbered_file(number));
-      Status sent = co_await to.send(std::move(message));
-      into.push_back({number, sent.code()});
-    }, std::ref(port), std::ref(outcomes), count++);
+    scope.spawn(
+        [](ipc::Port& to, Outcomes& into, std::uint64_t number) -> coro::Task<void> {
+          const std::string payload(bytes_of(number));
+          ipc::Message message(0, payload);
+          for (int i = 0; i < 16; ++i) message.attach(numbered_file(number));
+          Status sent = co_await to.send(std::move(message));
+          into.push_back({number, sent.code()});
+        },
+        std::ref(port), std::ref(outcomes), count++);
     co_await next_turn();
   }
   EXPECT_EQ(outcomes.size(), count - 1);

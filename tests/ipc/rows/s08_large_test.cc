@@ -16,10 +16,10 @@ namespace {
 constexpr std::size_t kMiB = 1 << 20;
 
 coro::Task<void> echo_every_size(ipc::Port& port, PeerProcess& /*peer*/) {
-  for (const std::size_t bytes : {std::size_t{0}, std::size_t{1}, std::size_t{1024}, std::size_t{1025},
-                                  std::size_t{16 * 1024}, std::size_t{16 * 1024 + 1}, std::size_t{64 * 1024},
-                                  std::size_t{64 * 1024 + 1}, std::size_t{256 * 1024 + 1}, kMiB, 4 * kMiB,
-                                  4 * kMiB + 1, 9 * kMiB}) {
+  for (const std::size_t bytes :
+       {std::size_t{0}, std::size_t{1}, std::size_t{1024}, std::size_t{1025}, std::size_t{16 * 1024},
+        std::size_t{16 * 1024 + 1}, std::size_t{64 * 1024}, std::size_t{64 * 1024 + 1}, std::size_t{256 * 1024 + 1},
+        kMiB, 4 * kMiB, 4 * kMiB + 1, 9 * kMiB}) {
     const std::string payload = pattern(bytes);
 
     std::string back = co_await ask(port, ipc::Message(payload));

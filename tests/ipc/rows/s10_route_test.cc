@@ -1,11 +1,12 @@
 // S10, M7, M8: which way each part of a payload takes, and that it takes no other; files as payload.
+#include <fcntl.h>
+#include <sys/mman.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <fcntl.h>
 #include <span>
 #include <string>
-#include <sys/mman.h>
 #include <utility>
 
 #include "wharf/ipc/payload_file.h"
@@ -89,9 +90,7 @@ coro::Task<void> send_payload_file(ipc::Port& port, PeerProcess& /*peer*/) {
   EXPECT_EQ(port.counters().files_sent, port.uses_shared_memory() ? 1u : 0u);
 }
 
-TEST_P(PortRowTest, M7_APayloadFileIsSentAsItIsOrReadOutOverTheSocket) {
-  run(setup("check_pages"), send_payload_file);
-}
+TEST_P(PortRowTest, M7_APayloadFileIsSentAsItIsOrReadOutOverTheSocket) { run(setup("check_pages"), send_payload_file); }
 
 // What comes back is the same file: forwarded without a copy, and beyond anybody's reach.
 coro::Task<void> forward_file(ipc::Port& port, PeerProcess& /*peer*/) {

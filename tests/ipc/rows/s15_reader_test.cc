@@ -74,11 +74,13 @@ coro::Task<void> watch_segments(PeerSetup setup) {
   std::uint64_t most_in_a_turn = 0;
   bool over = false;
   coro::Scope scope;
-  scope.spawn([](ipc::Port& from, bool& done) -> coro::Task<void> {
-    auto message = co_await from.receive();
-    EXPECT_TRUE(message.has_value());
-    done = true;
-  }, std::ref(*port), std::ref(over));
+  scope.spawn(
+      [](ipc::Port& from, bool& done) -> coro::Task<void> {
+        auto message = co_await from.receive();
+        EXPECT_TRUE(message.has_value());
+        done = true;
+      },
+      std::ref(*port), std::ref(over));
 
   while (!over) {
     const std::uint64_t before = port->counters().socket_receives;
@@ -119,9 +121,11 @@ TEST_P(PortRowTest, S15_TheReaderSleepsAndIsWokenByEveryMessage) {
 coro::Task<void> be_quiet_beside_a_busy_task(ipc::Port& port, PeerProcess& peer) {
   coro::Scope scope;
   std::uint64_t received = 0;
-  scope.spawn([](ipc::Port& from, std::uint64_t& count) -> coro::Task<void> {
-    while (auto message = co_await from.receive()) ++count;
-  }, std::ref(port), std::ref(received));
+  scope.spawn(
+      [](ipc::Port& from, std::uint64_t& count) -> coro::Task<void> {
+        while (auto message = co_await from.receive()) ++count;
+      },
+      std::ref(port), std::ref(received));
   const runtime::Reactor& reactor = runtime::Reactor::current();
   while (reactor.counters().pollers_aged == 0) co_await coro::yield();
   EXPECT_EQ(reactor.counters().spins, 0u);

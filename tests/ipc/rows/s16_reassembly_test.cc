@@ -60,10 +60,12 @@ coro::Task<void> wait_in_a_crowd(ipc::Port& port, PeerProcess& peer) {
   const std::string payload(1 << 20, 'x');
   coro::Scope scope;
   for (int i = 0; i < 20; ++i) {
-    scope.spawn([](ipc::Port& to, const std::string& bytes) -> coro::Task<void> {
-      Status sent = co_await to.send(ipc::Message(bytes));
-      EXPECT_EQ(sent.code(), StatusCode::kUnavailable);
-    }, std::ref(port), std::cref(payload));
+    scope.spawn(
+        [](ipc::Port& to, const std::string& bytes) -> coro::Task<void> {
+          Status sent = co_await to.send(ipc::Message(bytes));
+          EXPECT_EQ(sent.code(), StatusCode::kUnavailable);
+        },
+        std::ref(port), std::cref(payload));
   }
   co_await coro::yield();
   Status sent = co_await port.send(ipc::Message(payload));

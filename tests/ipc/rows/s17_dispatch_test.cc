@@ -88,9 +88,7 @@ coro::Task<void> make_it_throw(ipc::Port& port, PeerProcess& /*peer*/) {
   EXPECT_EQ(report.thrown, 1u) << "serve() threw it, and was called again";
 }
 
-TEST_P(PortRowTest, S17_AnExceptionOfAHandlerAnswersTheRequestAndLeavesServe) {
-  run(setup("dispatch"), make_it_throw);
-}
+TEST_P(PortRowTest, S17_AnExceptionOfAHandlerAnswersTheRequestAndLeavesServe) { run(setup("dispatch"), make_it_throw); }
 
 coro::Task<void> call_blocking(ipc::Port& port, std::uint64_t& count) {
   std::string reply = co_await ask(port, ipc::Message(kBlock));
@@ -120,10 +118,12 @@ TEST_P(PortRowTest, S17_NoMoreHandlersRunAtOnceThanMay) { run(setup("dispatch"),
 coro::Task<void> leave(ipc::Port& port, PeerProcess& peer) {
   coro::Scope scope;
   for (std::uint64_t i = 0; i < kDispatchRunningMax; ++i) {
-    scope.spawn([](ipc::Port& to) -> coro::Task<void> {
-      auto reply = co_await to.call(ipc::Message(kBlock));
-      EXPECT_EQ(reply.status().code(), StatusCode::kUnavailable);
-    }, std::ref(port));
+    scope.spawn(
+        [](ipc::Port& to) -> coro::Task<void> {
+          auto reply = co_await to.call(ipc::Message(kBlock));
+          EXPECT_EQ(reply.status().code(), StatusCode::kUnavailable);
+        },
+        std::ref(port));
   }
   co_await peer.until_cued();
   Status sent = co_await port.send(ipc::Message(kNote, "12345"));

@@ -199,9 +199,7 @@ coro::Task<void> close_under_everybody(ipc::Port& port, PeerProcess& peer) {
   peer.cue();
 }
 
-TEST_P(PortRowTest, S18_ClosingThePortEndsEveryWaitAtIt) {
-  run(setup("idle"), close_under_everybody);
-}
+TEST_P(PortRowTest, S18_ClosingThePortEndsEveryWaitAtIt) { run(setup("idle"), close_under_everybody); }
 
 // One link's peer is stopped: the other link goes on; and so does this one when the peer does.
 coro::Task<void> stop_one_of_two(PeerSetup setup) {
@@ -246,17 +244,19 @@ coro::Task<void> storm(PeerSetup setup) {
     coro::Scope scope;
     std::uint64_t answered = 0;
     for (int task = 0; task < 6; ++task) {
-      scope.spawn([](ipc::Port& to, std::uint64_t& count) -> coro::Task<void> {
-        for (std::uint64_t i = 0; true; ++i) {
-          const std::string payload = pattern(i % 3 == 0 ? 20'000 : 100, i);
-          ipc::Message request(0, payload);
-          if (i % 4 == 0) request.attach(numbered_file(i));
-          auto reply = co_await to.call(std::move(request));
-          if (!reply.ok()) break;
-          EXPECT_TRUE(reply->to_string() == payload);
-          ++count;
-        }
-      }, std::ref(*port), std::ref(answered));
+      scope.spawn(
+          [](ipc::Port& to, std::uint64_t& count) -> coro::Task<void> {
+            for (std::uint64_t i = 0; true; ++i) {
+              const std::string payload = pattern(i % 3 == 0 ? 20'000 : 100, i);
+              ipc::Message request(0, payload);
+              if (i % 4 == 0) request.attach(numbered_file(i));
+              auto reply = co_await to.call(std::move(request));
+              if (!reply.ok()) break;
+              EXPECT_TRUE(reply->to_string() == payload);
+              ++count;
+            }
+          },
+          std::ref(*port), std::ref(answered));
     }
     while (answered < static_cast<std::uint64_t>(10 * round)) co_await next_turn();
 
@@ -290,9 +290,7 @@ coro::Task<void> count_turns(ipc::Port& port, PeerProcess& peer) {
   co_await peer.kill();
 }
 
-TEST_F(LaneRowTest, M12_EveryBlockIsBackByTheTurnThatLearnsOfTheDeath) {
-  run(peer_setup("hold_all"), count_turns);
-}
+TEST_F(LaneRowTest, M12_EveryBlockIsBackByTheTurnThatLearnsOfTheDeath) { run(peer_setup("hold_all"), count_turns); }
 
 }  // namespace
 }  // namespace wharf::test

@@ -91,9 +91,7 @@ coro::Task<void> end_badly(ipc::Port& port, PeerEnd& /*peer*/) {
   EXPECT_EQ(back, "well");
 }
 
-TEST_P(PlaceRowTest, U1_ARequestThatIsDroppedOrRefusedFailsItsCall) {
-  run(setup("answer_badly"), end_badly);
-}
+TEST_P(PlaceRowTest, U1_ARequestThatIsDroppedOrRefusedFailsItsCall) { run(setup("answer_badly"), end_badly); }
 
 TEST_P(PlaceRowTest, U1_AnErrorReplyNeedsNoInlineRoom) {
   ipc::PortOptions options;
@@ -120,10 +118,12 @@ coro::Task<void> drop_without(int error, runtime::sys::Call call, std::size_t in
   }
   coro::Scope scope;
   std::vector<Status> outcomes;
-  scope.spawn([](ipc::Port& port, std::vector<Status>& into) -> coro::Task<void> {
-    auto reply = co_await port.call(ipc::Message("x"));
-    into.push_back(reply.status());
-  }, std::ref(**asking), std::ref(outcomes));
+  scope.spawn(
+      [](ipc::Port& port, std::vector<Status>& into) -> coro::Task<void> {
+        auto reply = co_await port.call(ipc::Message("x"));
+        into.push_back(reply.status());
+      },
+      std::ref(**asking), std::ref(outcomes));
   auto request = co_await (*asked)->receive();
   CO_ASSERT_TRUE(request.has_value());
 

@@ -14,7 +14,8 @@ namespace {
 // Three processes: this one, an introducer that it knows, and a guest that only the introducer knows.
 struct Company {
   explicit Company(const ipc::PortOptions& options)
-      : introducer(peer_setup("introducer", options)), ends(ipc::Port::end_pair()),
+      : introducer(peer_setup("introducer", options)),
+        ends(ipc::Port::end_pair()),
         guest(peer_setup("guest", options), ends->first.fd()) {
     ends->first.close();
   }
@@ -98,7 +99,8 @@ coro::Task<void> refuse_wrong_introductions(ipc::Port& port, PeerProcess& /*peer
     auto end = meeting->take_port(0);
     EXPECT_EQ(end.status().code(), StatusCode::kInvalidArgument) << kind;
     EXPECT_NE(std::string(end.status().message()).find(kind == 0 ? "is not there" : "is no end of a link"),
-              std::string::npos) << end.status();
+              std::string::npos)
+        << end.status();
   }
   EXPECT_OK(port.status());
 }

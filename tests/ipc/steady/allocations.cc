@@ -25,10 +25,10 @@ void count_allocation() noexcept { count.fetch_add(1, std::memory_order_relaxed)
 #if !WHARF_SANITIZED
 // What glibc's malloc does, under the names that it keeps for those who replace it. operator new calls malloc.
 extern "C" {
-void* __libc_malloc(std::size_t bytes);                          // NOLINT(bugprone-reserved-identifier)
-void* __libc_calloc(std::size_t count, std::size_t bytes);       // NOLINT(bugprone-reserved-identifier)
-void* __libc_realloc(void* memory, std::size_t bytes);           // NOLINT(bugprone-reserved-identifier)
-void* __libc_memalign(std::size_t alignment, std::size_t bytes); // NOLINT(bugprone-reserved-identifier)
+void* __libc_malloc(std::size_t bytes);                           // NOLINT(bugprone-reserved-identifier)
+void* __libc_calloc(std::size_t count, std::size_t bytes);        // NOLINT(bugprone-reserved-identifier)
+void* __libc_realloc(void* memory, std::size_t bytes);            // NOLINT(bugprone-reserved-identifier)
+void* __libc_memalign(std::size_t alignment, std::size_t bytes);  // NOLINT(bugprone-reserved-identifier)
 
 void* malloc(std::size_t bytes) {
   wharf::test::count_allocation();

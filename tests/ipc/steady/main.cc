@@ -224,7 +224,7 @@ coro::Task<void> run_server(State& state) {
 coro::Task<void> run(runtime::UniqueFd link, bool is_client, bool shared) {
   ipc::PortOptions options;
   options.shared_memory = shared;
-  options.lane.arena_bytes_max = 256 * 1024;  // one segment: the arena does not grow later
+  options.lane.arena_bytes_max = 256 * 1024;         // one segment: the arena does not grow later
   options.lane.arena_idle_ms = 24 * 60 * 60 * 1000;  // and does not go while only small messages pass
   auto port = co_await ipc::Port::open(std::move(link), options);
   if (!port.ok() || (*port)->uses_shared_memory() != shared) std::_Exit(kNoPort);

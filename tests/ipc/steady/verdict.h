@@ -12,7 +12,7 @@ enum Verdict : int {
   kCalledTheKernel = 14,  // a system call was counted while it was armed
   kWrongAnswer = 15,
   kLost = 16,
-  kEnded = 17,            // the other process has gone
+  kEnded = 17,  // the other process has gone
 };
 
 }  // namespace wharf::test

@@ -23,9 +23,7 @@ TEST(StatusTest, TheRemedyFollowsTheCause) {
 
 TEST(StatusTest, NoErrorIsOk) { EXPECT_TRUE(errno_status(0, "bind").ok()); }
 
-TEST(StatusTest, AnUnknownErrnoKeepsItsNumber) {
-  EXPECT_EQ(errno_status(4000, "bind").message(), "bind: error 4000");
-}
+TEST(StatusTest, AnUnknownErrnoKeepsItsNumber) { EXPECT_EQ(errno_status(4000, "bind").message(), "bind: error 4000"); }
 
 TEST(StatusTest, ThePeersGoingIsUnavailable) {
   for (const int error : {EPIPE, ECONNRESET, ECONNREFUSED, ENOTCONN, ECONNABORTED, ESHUTDOWN}) {

@@ -43,8 +43,7 @@ TEST(SysTest, ASpawnLeavesErrnoAlone) {
   pid_t child = -1;
   errno = EPROTO;
 
-  EXPECT_EQ(sys::posix_spawn(&child, "/no/true", nullptr, nullptr, arguments, environment),
-            -ENOENT);
+  EXPECT_EQ(sys::posix_spawn(&child, "/no/true", nullptr, nullptr, arguments, environment), -ENOENT);
   EXPECT_EQ(errno, EPROTO);
   EXPECT_EQ(sys::posix_spawn(&child, "/bin/true", nullptr, nullptr, arguments, environment), 0);
   EXPECT_EQ(errno, EPROTO);

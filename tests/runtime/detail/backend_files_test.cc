@@ -25,9 +25,7 @@ using test::SocketPair;
 
 class BackendFilesTest : public test::EachBackend {
  protected:
-  Recorder recv_on(const UniqueFd& fd, int part = 0) {
-    return {Opcode::kRecv, fd.get(), buffer_ + 8 * part, 8};
-  }
+  Recorder recv_on(const UniqueFd& fd, int part = 0) { return {Opcode::kRecv, fd.get(), buffer_ + 8 * part, 8}; }
 };
 WHARF_EACH_BACKEND(BackendFilesTest);
 
@@ -123,8 +121,7 @@ TEST_P(BackendFilesTest, SeveralOperationsWaitForOneFile) {
   Poll bell(pair.left.get(), POLLIN, true);
   backend_->submit(bell);
   backend_->poll();
-  for (int i = 1; i <= 3; ++i)
-    EXPECT_EQ(::send(pair.right.get(), "xyz", static_cast<std::size_t>(i), 0), i);
+  for (int i = 1; i <= 3; ++i) EXPECT_EQ(::send(pair.right.get(), "xyz", static_cast<std::size_t>(i), 0), i);
   int bytes = 0;
   for (Recorder& receive : receives) {
     wait_for(receive);

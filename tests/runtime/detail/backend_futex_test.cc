@@ -31,9 +31,7 @@ class BackendFutexTest : public test::EachBackend {
     wait_.results.clear();
     wait_.final_count = 0;
   }
-  std::int64_t wake(int count) {
-    return ::syscall(SYS_futex, &word_, FUTEX_WAKE, count, nullptr, nullptr, 0);
-  }
+  std::int64_t wake(int count) { return ::syscall(SYS_futex, &word_, FUTEX_WAKE, count, nullptr, nullptr, 0); }
   // Once it sleeps.
   void wake_one() {
     while (wake(1) == 0) std::this_thread::yield();

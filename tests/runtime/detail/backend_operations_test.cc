@@ -187,8 +187,8 @@ TEST_P(BackendOperationsTest, ErrorsAreThoseOfTheCall) {
   make();
   Pipe pipe;
   const UniqueFd directory(::open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  for (const Opcode opcode : {Opcode::kAccept, Opcode::kRecv, Opcode::kSend, Opcode::kRead,
-                              Opcode::kWrite, Opcode::kPoll, Opcode::kClose}) {
+  for (const Opcode opcode :
+       {Opcode::kAccept, Opcode::kRecv, Opcode::kSend, Opcode::kRead, Opcode::kWrite, Opcode::kPoll, Opcode::kClose}) {
     Recorder bad(opcode, 1'000'000, buffer_, 1);
     EXPECT_EQ(result_of(bad), -EBADF) << static_cast<int>(opcode);
   }

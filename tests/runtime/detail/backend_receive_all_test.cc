@@ -52,13 +52,11 @@ class BackendReceiveAllTest : public test::EachBackend {
   }
   // Some more bytes, and the backend takes them.
   void arrive(std::string_view text) {
-    EXPECT_EQ(::send(pair_.right.get(), text.data(), text.size(), 0),
-              static_cast<ssize_t>(text.size()));
+    EXPECT_EQ(::send(pair_.right.get(), text.data(), text.size(), 0), static_cast<ssize_t>(text.size()));
     while (waiting_bytes() != 0) backend_->poll();
   }
   std::size_t waiting_bytes() {
-    const ssize_t bytes =
-        ::recv(pair_.left.get(), peeked_, sizeof(peeked_), MSG_PEEK | MSG_DONTWAIT);
+    const ssize_t bytes = ::recv(pair_.left.get(), peeked_, sizeof(peeked_), MSG_PEEK | MSG_DONTWAIT);
     return bytes > 0 ? static_cast<std::size_t>(bytes) : 0;
   }
 
@@ -179,8 +177,8 @@ TEST_P(BackendReceiveAllTest, ALongOneThatComesInManyPiecesIsWhole) {
 TEST(ReceiveAllTest, NoReceiveTakesMoreThanItsResultCanSay) {
   constexpr std::uint32_t kMost = 0x7fff'f000;  // of one call, in the kernel
   constexpr std::size_t kBytes = std::size_t{3} << 30;
-  void* const memory = ::mmap(nullptr, kBytes, PROT_READ | PROT_WRITE,
-                              MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  void* const memory =
+      ::mmap(nullptr, kBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   ASSERT_NE(memory, MAP_FAILED);
   SocketPair pair;
   Recorder receive(Opcode::kRecv, pair.left.get(), memory, kBytes);

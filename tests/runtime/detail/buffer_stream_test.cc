@@ -79,8 +79,7 @@ class StreamOf final : public AnyStream {
   StreamOf(BufferGroup& group, int descriptor) : stream_(descriptor, group) {}
 
   void send(std::string_view text) override {
-    EXPECT_EQ(::send(sockets_.source.get(), text.data(), text.size(), 0),
-              static_cast<ssize_t>(text.size()));
+    EXPECT_EQ(::send(sockets_.source.get(), text.data(), text.size(), 0), static_cast<ssize_t>(text.size()));
   }
   Task<std::string> next(IoOptions options) override {
     auto given = co_await stream_.next(options);
@@ -133,9 +132,7 @@ std::string name_of(const testing::TestParamInfo<Given>& given) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Of, BufferStreamTest,
-                         testing::Combine(testing::Values(Kind::kPieces, Kind::kDatagrams),
-                                          test::kTakers),
-                         name_of);
+                         testing::Combine(testing::Values(Kind::kPieces, Kind::kDatagrams), test::kTakers), name_of);
 
 Task<void> wait_twice(AnyStream& stream, std::vector<std::string>& got) {
   Scope scope;
@@ -182,8 +179,7 @@ TEST_P(BufferStreamTest, ADeadlineEndsTheWaitAndLosesNothing) {
   BufferGroup buffers = group(4);
   const auto stream = make(buffers);
   for (const std::int64_t deadline_ns : {std::int64_t{1}, reactor_->now_ns() + 1'000'000}) {
-    EXPECT_EQ(run(stream->next({.deadline_ns = deadline_ns})),
-              operation() + ": the deadline has passed");
+    EXPECT_EQ(run(stream->next({.deadline_ns = deadline_ns})), operation() + ": the deadline has passed");
   }
   stream->send("quay");
 
@@ -260,8 +256,7 @@ TEST_P(BufferStreamTest, AStreamWaitsUntilABufferIsFree) {
   EXPECT_EQ(got, "dock");
 }
 
-Task<void> wait_idly_before(AnyStream& greedy, AnyStream& idle, AnyStream& other,
-                            std::string& got) {
+Task<void> wait_idly_before(AnyStream& greedy, AnyStream& idle, AnyStream& other, std::string& got) {
   co_await keep_all(greedy, 2);
   std::string nothing;
   Scope idlers;
@@ -288,8 +283,7 @@ TEST_P(BufferStreamTest, AStreamWithNothingToReceiveKeepsNoBufferFromOthers) {
   EXPECT_EQ(got, "dock");
 }
 
-Task<void> close_when_told(AnyStream& greedy, AnyStream& first, AnyStream& second,
-                           std::string& got) {
+Task<void> close_when_told(AnyStream& greedy, AnyStream& first, AnyStream& second, std::string& got) {
   co_await keep_all(greedy, 1);
   first.send("dock");
   second.send("dock");

@@ -44,8 +44,7 @@ struct Recorder final : runtime::Operation {
 
 using Results = std::vector<std::int32_t>;
 
-inline constexpr std::size_t kEpoll =
-    runtime::detail::UringBackend::kSetupCount;  // the others: setups of rings
+inline constexpr std::size_t kEpoll = runtime::detail::UringBackend::kSetupCount;  // the others: setups of rings
 
 // Listens on a port of 127.0.0.1, in blocking mode.
 struct Listening {
@@ -64,8 +63,7 @@ struct Listening {
 
 class EachBackend : public ::testing::TestWithParam<std::size_t> {
  protected:
-  static StatusOr<std::unique_ptr<runtime::Backend>> create(std::uint32_t ring_entries,
-                                                            std::uint32_t operations_max) {
+  static StatusOr<std::unique_ptr<runtime::Backend>> create(std::uint32_t ring_entries, std::uint32_t operations_max) {
     if (GetParam() == kEpoll) return runtime::detail::EpollBackend::create(operations_max);
     return runtime::detail::UringBackend::create(ring_entries, operations_max, GetParam());
   }
@@ -94,11 +92,10 @@ class EachBackend : public ::testing::TestWithParam<std::size_t> {
   char buffer_[64] = {};
 };
 
-#define WHARF_EACH_BACKEND(suite)                                                                  \
-  INSTANTIATE_TEST_SUITE_P(                                                                        \
-      Backends, suite, ::testing::Range(std::size_t{0}, test::kEpoll + 1), [](const auto& given) { \
-        return given.param == test::kEpoll ? std::string("epoll")                                  \
-                                           : "uring" + std::to_string(given.param);                \
+#define WHARF_EACH_BACKEND(suite)                                                                          \
+  INSTANTIATE_TEST_SUITE_P(                                                                                \
+      Backends, suite, ::testing::Range(std::size_t{0}, test::kEpoll + 1), [](const auto& given) {         \
+        return given.param == test::kEpoll ? std::string("epoll") : "uring" + std::to_string(given.param); \
       })
 
 }  // namespace wharf::test

@@ -12,7 +12,8 @@ constexpr std::int64_t kLimitNs = 1000;
 constexpr std::int64_t kPeriodNs = 250;
 
 // Looks every kPeriodNs from `from_ns` until before `to_ns`; gives the last report.
-std::optional<std::int64_t> look_often(StallWatch& watch, std::uint64_t pulse, std::int64_t from_ns, std::int64_t to_ns) {
+std::optional<std::int64_t> look_often(StallWatch& watch, std::uint64_t pulse, std::int64_t from_ns,
+                                       std::int64_t to_ns) {
   std::optional<std::int64_t> last;
   for (std::int64_t now_ns = from_ns; now_ns < to_ns; now_ns += kPeriodNs) {
     if (const auto held_ns = watch.look(pulse, now_ns); held_ns.has_value()) last = held_ns;

@@ -20,8 +20,7 @@ namespace {
 using test::Recorder;
 
 using UringBackendTest = test::EachBackend;
-INSTANTIATE_TEST_SUITE_P(Setups, UringBackendTest,
-                         ::testing::Range(std::size_t{0}, UringBackend::kSetupCount));
+INSTANTIATE_TEST_SUITE_P(Setups, UringBackendTest, ::testing::Range(std::size_t{0}, UringBackend::kSetupCount));
 
 TEST_P(UringBackendTest, OneEnterSubmitsAndReapsEverything) {
   make();

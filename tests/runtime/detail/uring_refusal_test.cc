@@ -84,16 +84,14 @@ TEST(UringRefusalTest, ASeccompFilterThatSaysEpermIsNamedWithItsRemedy) {
 TEST(UringRefusalTest, ASeccompFilterThatSaysEnosysIsToldFromAnOldKernel) {
   const std::string said = refused_with(ENOSYS);
 
-  EXPECT_NE(said.find("UNAVAILABLE: io_uring: Function not implemented (ENOSYS)"), said.npos)
-      << said;
+  EXPECT_NE(said.find("UNAVAILABLE: io_uring: Function not implemented (ENOSYS)"), said.npos) << said;
   EXPECT_NE(said.find("seccomp"), said.npos) << said;
 }
 
 TEST(UringRefusalTest, WantOfMemoryNamesTheLimits) {
   const std::string said = refused_with(ENOMEM);
 
-  EXPECT_NE(said.find("RESOURCE_EXHAUSTED: io_uring: Cannot allocate memory (ENOMEM)"), said.npos)
-      << said;
+  EXPECT_NE(said.find("RESOURCE_EXHAUSTED: io_uring: Cannot allocate memory (ENOMEM)"), said.npos) << said;
   EXPECT_NE(said.find("memory.max"), said.npos) << said;
 }
 
@@ -121,9 +119,8 @@ TEST(UringRefusalTest, WhereIoUringIsRefusedAReactorWorksOnEpollAndSaysWhy) {
 }
 
 TEST(UringRefusalTest, AFilterThatAllowsTheSetUpAloneIsNoticed) {
-  const std::string said = in_child([]() -> std::string {
-    return test::refuse_call(SYS_io_uring_enter, EPERM) ? chosen() : "no seccomp here";
-  });
+  const std::string said = in_child(
+      []() -> std::string { return test::refuse_call(SYS_io_uring_enter, EPERM) ? chosen() : "no seccomp here"; });
 
   EXPECT_TRUE(said.starts_with("epoll, 4 bytes; io_uring: Operation not permitted")) << said;
 }

@@ -133,8 +133,7 @@ bool FaultBackend::StandIn::shorten() noexcept {
       splice.bytes = 1;
       memory = &splice;
       return true;
-    default:
-      return false;
+    default: return false;
   }
 }
 

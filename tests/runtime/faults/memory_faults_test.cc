@@ -1,5 +1,7 @@
 // Every script with every allocation failing once: the k-th call of operator new, for each k until a script ends without
 // having met the fault.
+#include <sys/wait.h>
+
 #include <csignal>
 #include <cstdint>
 #include <memory>
@@ -9,7 +11,6 @@
 #include <vector>
 
 #include <gtest/gtest.h>
-#include <sys/wait.h>
 
 #include "wharf/coro/frame_cache.h"
 #include "wharf/runtime/reactor.h"

@@ -1,5 +1,7 @@
 // Every script with every fault of the kernel's: the k-th submission and the k-th completion fail, and the k-th transfer is
 // short, for each k until a script ends without having met the fault.
+#include <sys/wait.h>
+
 #include <cerrno>
 #include <csignal>
 #include <cstdint>
@@ -10,7 +12,6 @@
 #include <vector>
 
 #include <gtest/gtest.h>
-#include <sys/wait.h>
 
 #include "wharf/coro/frame_cache.h"
 #include "wharf/runtime/detail/epoll_backend.h"
@@ -37,9 +38,8 @@ class OperationFaultTest : public ::testing::TestWithParam<std::tuple<Kernel, Sc
  protected:
   OperationFaultTest() {
     std::signal(SIGPIPE, SIG_IGN);
-    auto kernel = std::get<0>(GetParam()) == Kernel::kUring
-                      ? runtime::detail::UringBackend::create(64, 256, 0)
-                      : runtime::detail::EpollBackend::create(256);
+    auto kernel = std::get<0>(GetParam()) == Kernel::kUring ? runtime::detail::UringBackend::create(64, 256, 0)
+                                                            : runtime::detail::EpollBackend::create(256);
     EXPECT_TRUE(kernel.ok()) << kernel.status();
     auto backend = std::make_unique<FaultBackend>(*std::move(kernel));
     backend_ = backend.get();

@@ -77,8 +77,8 @@ coro::Task<void> receive_without_memory() {
   EXPECT_TRUE(test::allocation_failed());
   EXPECT_EQ(sent.code(), StatusCode::kUnavailable) << sent;
   EXPECT_FALSE(received.has_value());
-  EXPECT_EQ((*right)->status(), absl::ResourceExhaustedError(
-                                    "receive: no memory for a message of 1048576 bytes: lower message_bytes_max"));
+  EXPECT_EQ((*right)->status(),
+            absl::ResourceExhaustedError("receive: no memory for a message of 1048576 bytes: lower message_bytes_max"));
 }
 
 TEST(PortMemoryTest, AMessageThatThereIsNoMemoryForEndsTheLinkAndNotTheProcess) {

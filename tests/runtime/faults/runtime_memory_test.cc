@@ -20,28 +20,23 @@ using runtime::Runtime;
 
 coro::Task<void> work() { co_await coro::yield(); }
 
-coro::Task<Status> work_elsewhere(Runtime &runtime) {
+coro::Task<Status> work_elsewhere(Runtime& runtime) {
   runtime.spawn_on(1, work);
   co_return absl::OkStatus();
 }
 
 Status run_one(BackendKind backend) {
-  StatusOr<std::unique_ptr<Runtime>> runtime =
-      Runtime::create({.reactor_count = 2, .reactor = {.backend = backend}});
-  if (!runtime.ok())
-    return runtime.status();
+  StatusOr<std::unique_ptr<Runtime>> runtime = Runtime::create({.reactor_count = 2, .reactor = {.backend = backend}});
+  if (!runtime.ok()) return runtime.status();
   return (*runtime)->run(work_elsewhere(**runtime));
 }
 
 class RuntimeMemoryTest : public ::testing::TestWithParam<BackendKind> {};
-INSTANTIATE_TEST_SUITE_P(Backends, RuntimeMemoryTest,
-                         ::testing::Values(BackendKind::kAuto,
-                                           BackendKind::kEpoll));
+INSTANTIATE_TEST_SUITE_P(Backends, RuntimeMemoryTest, ::testing::Values(BackendKind::kAuto, BackendKind::kEpoll));
 
-TEST_P(RuntimeMemoryTest,
-       EachAllocationThatFailsIsThrownOrAStatusAndItsThreadsEnd) {
+TEST_P(RuntimeMemoryTest, EachAllocationThatFailsIsThrownOrAStatusAndItsThreadsEnd) {
   const Watchdog watchdog;
-  EXPECT_TRUE(run_one(GetParam()).ok()); // what stays is made
+  EXPECT_TRUE(run_one(GetParam()).ok());  // what stays is made
   const std::size_t fds = open_fd_count();
   for (std::uint64_t k = 1; !HasFailure(); ++k) {
     SCOPED_TRACE("allocation " + std::to_string(k));
@@ -51,18 +46,17 @@ TEST_P(RuntimeMemoryTest,
     fail_allocation(k);
     try {
       status = run_one(GetParam());
-    } catch (const std::bad_alloc &) {
+    } catch (const std::bad_alloc&) {
       thrown = true;
     }
     const bool failed = allocation_failed();
 
     EXPECT_EQ(open_fd_count(), fds);
-    if (failed)
-      continue;
+    if (failed) continue;
     EXPECT_TRUE(!thrown && status.ok()) << status;
     break;
   }
 }
 
-} // namespace
-} // namespace wharf::test
+}  // namespace
+}  // namespace wharf::test

@@ -117,8 +117,10 @@ coro::Task<Status> child_to_its_end(std::string /*directory*/) {
 }
 
 constexpr Script kScripts[] = {
-    {"Files", files},          {"Replace", replace},
-    {"Names", names},          {"ChildWithPipes", child_with_pipes},
+    {"Files", files},
+    {"Replace", replace},
+    {"Names", names},
+    {"ChildWithPipes", child_with_pipes},
     {"ChildToItsEnd", child_to_its_end},
 };
 

@@ -180,8 +180,7 @@ coro::Task<Status> take_datagrams(UdpSocket& socket, BufferGroup& group) {
 }
 
 coro::Task<Status> datagram_stream(std::string /*directory*/) {
-  StatusOr<BufferGroup> group =
-      BufferGroup::create(Reactor::current(), 4, DatagramStream::kHeaderBytes + 512);
+  StatusOr<BufferGroup> group = BufferGroup::create(Reactor::current(), 4, DatagramStream::kHeaderBytes + 512);
   if (!group.ok()) co_return group.status();
   StatusOr<UdpSocket> server = UdpSocket::bind(Address::loopback(0));
   if (!server.ok()) co_return server.status();
@@ -229,9 +228,9 @@ coro::Task<Status> send_file(std::string directory) {
 }
 
 constexpr Script kScripts[] = {
-    {"TcpEcho", tcp_echo},      {"Udp", udp},
-    {"UnixFds", unix_fds},      {"RecvStream", recv_stream},
-    {"SendFile", send_file},    {"DatagramStream", datagram_stream},
+    {"TcpEcho", tcp_echo},   {"Udp", udp},
+    {"UnixFds", unix_fds},   {"RecvStream", recv_stream},
+    {"SendFile", send_file}, {"DatagramStream", datagram_stream},
 };
 
 }  // namespace

@@ -203,13 +203,8 @@ coro::Task<Status> collect(std::string /*directory*/) {
 }
 
 constexpr Script kScripts[] = {
-    {"Timeouts", timeouts},
-    {"Channel", channel},
-    {"Blocking", blocking},
-    {"Owned", owned},
-    {"Signals", signals},
-    {"Resolve", resolve_localhost},
-    {"Collect", collect},
+    {"Timeouts", timeouts}, {"Channel", channel},           {"Blocking", blocking}, {"Owned", owned},
+    {"Signals", signals},   {"Resolve", resolve_localhost}, {"Collect", collect},
 };
 
 }  // namespace

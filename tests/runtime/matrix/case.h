@@ -104,9 +104,7 @@ inline Status said_count(std::uint64_t count) {
                               "matrix: " + std::to_string(count) + " bytes");
 }
 inline Status said(const Status& status) { return status; }
-inline Status said(const StatusOr<std::size_t>& count) {
-  return count.ok() ? said_count(*count) : count.status();
-}
+inline Status said(const StatusOr<std::size_t>& count) { return count.ok() ? said_count(*count) : count.status(); }
 template <class T>
 Status said(const StatusOr<T>& result) {
   return result.status();

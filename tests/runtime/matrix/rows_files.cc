@@ -36,9 +36,7 @@ struct Names {
 };
 
 struct Openat final : AwaiterCase<Openat> {
-  auto make(IoOptions options) {
-    return runtime::openat(AT_FDCWD, names.fresh, O_WRONLY | O_CREAT, 0600, options);
-  }
+  auto make(IoOptions options) { return runtime::openat(AT_FDCWD, names.fresh, O_WRONLY | O_CREAT, 0600, options); }
   bool happened() const override { return names.exists(names.fresh); }
   std::string spoil() override {
     names.hide();
@@ -48,9 +46,7 @@ struct Openat final : AwaiterCase<Openat> {
 };
 
 struct Statx final : AwaiterCase<Statx> {
-  auto make(IoOptions options) {
-    return runtime::statx(AT_FDCWD, names.old, 0, STATX_BASIC_STATS, options);
-  }
+  auto make(IoOptions options) { return runtime::statx(AT_FDCWD, names.old, 0, STATX_BASIC_STATS, options); }
   Status judge(const StatusOr<struct statx>& about) {
     return about.ok() ? said_count(about->stx_size) : about.status();
   }
@@ -62,9 +58,7 @@ struct Statx final : AwaiterCase<Statx> {
 };
 
 struct Mkdirat final : AwaiterCase<Mkdirat> {
-  auto make(IoOptions options) {
-    return runtime::mkdirat(AT_FDCWD, names.fresh, 0700, options);
-  }
+  auto make(IoOptions options) { return runtime::mkdirat(AT_FDCWD, names.fresh, 0700, options); }
   bool happened() const override { return names.exists(names.fresh); }
   std::string spoil() override {
     names.hide();
@@ -84,9 +78,7 @@ struct Unlinkat final : AwaiterCase<Unlinkat> {
 };
 
 struct Renameat final : AwaiterCase<Renameat> {
-  auto make(IoOptions options) {
-    return runtime::renameat(AT_FDCWD, names.old, AT_FDCWD, names.fresh, 0, options);
-  }
+  auto make(IoOptions options) { return runtime::renameat(AT_FDCWD, names.old, AT_FDCWD, names.fresh, 0, options); }
   bool happened() const override { return names.exists(names.fresh) && !names.exists(names.old); }
   std::string spoil() override {
     names.hide();
@@ -96,9 +88,7 @@ struct Renameat final : AwaiterCase<Renameat> {
 };
 
 struct Fsync final : AwaiterCase<Fsync> {
-  auto make(IoOptions options) {
-    return runtime::fsync(file(), runtime::SyncKind::kEverything, options);
-  }
+  auto make(IoOptions options) { return runtime::fsync(file(), runtime::SyncKind::kEverything, options); }
   int file() const { return spoilt ? pipe.reader.get() : names.file.get(); }
   std::string spoil() override {
     spoilt = true;
@@ -122,9 +112,7 @@ struct ReadAt final : AwaiterCase<ReadAt> {
 };
 
 struct WriteAt final : AwaiterCase<WriteAt> {
-  auto make(IoOptions options) {
-    return runtime::write(names.file.get(), bytes_of(kText), 4, options);
-  }
+  auto make(IoOptions options) { return runtime::write(names.file.get(), bytes_of(kText), 4, options); }
   bool happened() const override { return ::lseek(names.file.get(), 0, SEEK_END) == 8; }
   std::string spoil() override {
     names.file.reset();
@@ -158,9 +146,7 @@ struct FileOpen final : TaskCase<FileOpen> {
 
 struct ReadFile final : TaskCase<ReadFile> {
   auto make(IoOptions options) { return runtime::read_file(names.old, 100, options); }
-  Status judge(const StatusOr<std::string>& text) {
-    return text.ok() ? said_count(text->size()) : text.status();
-  }
+  Status judge(const StatusOr<std::string>& text) { return text.ok() ? said_count(text->size()) : text.status(); }
   std::string spoil() override {
     names.hide();
     return "open";
@@ -169,9 +155,7 @@ struct ReadFile final : TaskCase<ReadFile> {
 };
 
 struct ReplaceFile final : TaskCase<ReplaceFile> {
-  auto make(IoOptions options) {
-    return runtime::replace_file(names.fresh, bytes_of(kText), 0600, options);
-  }
+  auto make(IoOptions options) { return runtime::replace_file(names.fresh, bytes_of(kText), 0600, options); }
   bool happened() const override {
     EXPECT_FALSE(names.exists(names.fresh + ".new"));
     return names.exists(names.fresh);
@@ -188,9 +172,7 @@ struct CopyBytes final : TaskCase<CopyBytes> {
     EXPECT_EQ(::lseek(source.fd(), 0, SEEK_SET), 0);
     return runtime::copy_bytes(source, target, options);
   }
-  Status judge(const StatusOr<std::uint64_t>& count) {
-    return count.ok() ? said_count(*count) : count.status();
-  }
+  Status judge(const StatusOr<std::uint64_t>& count) { return count.ok() ? said_count(*count) : count.status(); }
   bool happened() const override { return ::lseek(target.fd(), 0, SEEK_END) == 4; }
   std::string spoil() override {
     target = runtime::File();

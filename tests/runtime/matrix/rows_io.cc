@@ -131,9 +131,7 @@ struct Recvmsg final : FromSocket<Recvmsg> {
 
 struct Recvfrom final : FromSocket<Recvfrom> {
   auto make(IoOptions options) { return runtime::recvfrom(pair.left.get(), buffer, options); }
-  Status judge(const StatusOr<runtime::Datagram>& got) {
-    return got.ok() ? said_count(got->bytes) : got.status();
-  }
+  Status judge(const StatusOr<runtime::Datagram>& got) { return got.ok() ? said_count(got->bytes) : got.status(); }
   std::string spoil() override {
     pair.left.reset();
     return "recvfrom";
@@ -165,9 +163,7 @@ struct Sendmsg final : ToSocket<Sendmsg> {
 
 // UDP never waits for its receiver.
 struct Sendto final : AwaiterCase<Sendto> {
-  auto make(IoOptions options) {
-    return runtime::sendto(source.get(), bytes_of(kText), target_address, options);
-  }
+  auto make(IoOptions options) { return runtime::sendto(source.get(), bytes_of(kText), target_address, options); }
   bool happened() const override {
     std::array<char, 16> bytes;
     return ::recv(target.fd(), bytes.data(), bytes.size(), MSG_DONTWAIT) == 4;
@@ -199,15 +195,11 @@ struct Readv final : FromPipe<Readv> {
 };
 
 struct Write final : ToPipe<Write> {
-  auto make(IoOptions options) {
-    return runtime::write(pipe.writer.get(), bytes_of(kText), kHere, options);
-  }
+  auto make(IoOptions options) { return runtime::write(pipe.writer.get(), bytes_of(kText), kHere, options); }
 };
 
 struct Writev final : ToPipe<Writev> {
-  auto make(IoOptions options) {
-    return runtime::writev(pipe.writer.get(), parts, kHere, options);
-  }
+  auto make(IoOptions options) { return runtime::writev(pipe.writer.get(), parts, kHere, options); }
   char* text = const_cast<char*>(kText.data());
   std::array<iovec, 2> parts{iovec{text, 1}, iovec{text + 1, 3}};
 };
@@ -260,8 +252,8 @@ struct Accept final : AwaiterCase<Accept> {
 // To a port whose backlog is full: the kernel tries again a second after there is room.
 struct Connect final : AwaiterCase<Connect> {
   auto make(IoOptions options) {
-    return runtime::connect(socket.get(), reinterpret_cast<const sockaddr*>(&port.address),
-                            sizeof(port.address), options);
+    return runtime::connect(socket.get(), reinterpret_cast<const sockaddr*>(&port.address), sizeof(port.address),
+                            options);
   }
   void trigger() override { ::close(::accept(port.socket.get(), nullptr, nullptr)); }
   std::string spoil() override {
@@ -275,9 +267,7 @@ struct Connect final : AwaiterCase<Connect> {
 };
 
 struct FutexWait final : AwaiterCase<FutexWait> {
-  auto make(IoOptions options) {
-    return runtime::futex_wait(word, 0, runtime::FutexKind::kShared, options);
-  }
+  auto make(IoOptions options) { return runtime::futex_wait(word, 0, runtime::FutexKind::kShared, options); }
   void trigger() override {
     word.store(1);
     ::syscall(SYS_futex, &word, FUTEX_WAKE, INT_MAX, nullptr, nullptr, 0);
@@ -296,9 +286,7 @@ Status said_owned(const runtime::OwnedResult& result) {
 }
 
 struct RecvOwned final : FromSocket<RecvOwned> {
-  auto make(IoOptions options) {
-    return runtime::recv_owned(pair.left.get(), runtime::Buffer(16), options);
-  }
+  auto make(IoOptions options) { return runtime::recv_owned(pair.left.get(), runtime::Buffer(16), options); }
   Status judge(const runtime::OwnedResult& result) { return said_owned(result); }
   std::string spoil() override {
     pair.left.reset();
@@ -306,9 +294,7 @@ struct RecvOwned final : FromSocket<RecvOwned> {
   }
 };
 struct ReadOwned final : FromPipe<ReadOwned> {
-  auto make(IoOptions options) {
-    return runtime::read_owned(pipe.reader.get(), runtime::Buffer(16), kHere, options);
-  }
+  auto make(IoOptions options) { return runtime::read_owned(pipe.reader.get(), runtime::Buffer(16), kHere, options); }
   Status judge(const runtime::OwnedResult& result) { return said_owned(result); }
   std::string spoil() override {
     pipe.reader.reset();
@@ -316,9 +302,7 @@ struct ReadOwned final : FromPipe<ReadOwned> {
   }
 };
 struct SendOwned final : ToSocket<SendOwned> {
-  auto make(IoOptions options) {
-    return runtime::send_owned(pair.left.get(), text_buffer(), options);
-  }
+  auto make(IoOptions options) { return runtime::send_owned(pair.left.get(), text_buffer(), options); }
   Status judge(const runtime::OwnedResult& result) { return said_owned(result); }
   std::string spoil() override {
     pair.right.reset();
@@ -326,9 +310,7 @@ struct SendOwned final : ToSocket<SendOwned> {
   }
 };
 struct WriteOwned final : ToPipe<WriteOwned> {
-  auto make(IoOptions options) {
-    return runtime::write_owned(pipe.writer.get(), text_buffer(), kHere, options);
-  }
+  auto make(IoOptions options) { return runtime::write_owned(pipe.writer.get(), text_buffer(), kHere, options); }
   Status judge(const runtime::OwnedResult& result) { return said_owned(result); }
 };
 

@@ -42,8 +42,7 @@ struct TcpAccept final : AwaiterCase<TcpAccept> {
 
 // The first connection fills the queue of the listener. The kernel tries the second one again a second after there is room.
 struct TcpConnect final : TaskCase<TcpConnect> {
-  TcpConnect()
-      : listener(*TcpListener::listen("127.0.0.1", 0, {.backlog = 1})), port(listener->port()) {
+  TcpConnect() : listener(*TcpListener::listen("127.0.0.1", 0, {.backlog = 1})), port(listener->port()) {
     EXPECT_EQ(::listen(listener->fd(), 0), 0);
     filler = connect_to(port);
   }
@@ -85,9 +84,7 @@ struct TcpRecv final : AwaiterCase<TcpRecv> {
 
 struct SendAll final : TaskCase<SendAll> {
   SendAll() { fill(pair.left.get()); }
-  auto make(IoOptions options) {
-    return runtime::send_all(pair.left.get(), bytes_of(kText), options);
-  }
+  auto make(IoOptions options) { return runtime::send_all(pair.left.get(), bytes_of(kText), options); }
   void trigger() override { drain(pair.right.get()); }
   std::string spoil() override {
     pair.right.reset();
@@ -101,12 +98,8 @@ struct SendFile final : TaskCase<SendFile> {
     put(file);
     fill(pair.left.get());
   }
-  auto make(IoOptions options) {
-    return runtime::send_file(pair.left.get(), file.get(), 0, kText.size(), options);
-  }
-  Status judge(const StatusOr<std::uint64_t>& count) {
-    return count.ok() ? said_count(*count) : count.status();
-  }
+  auto make(IoOptions options) { return runtime::send_file(pair.left.get(), file.get(), 0, kText.size(), options); }
+  Status judge(const StatusOr<std::uint64_t>& count) { return count.ok() ? said_count(*count) : count.status(); }
   void trigger() override { drain(pair.right.get()); }
   std::string spoil() override {
     pair.right.reset();
@@ -118,8 +111,7 @@ struct SendFile final : TaskCase<SendFile> {
 
 Address abstract_address() {
   static int number = 0;
-  return *Address::unix_abstract("wharf_matrix_" + std::to_string(::getpid()) + "_" +
-                                 std::to_string(++number));
+  return *Address::unix_abstract("wharf_matrix_" + std::to_string(::getpid()) + "_" + std::to_string(++number));
 }
 
 struct UnixAccept final : TaskCase<UnixAccept> {
@@ -151,9 +143,7 @@ struct UnixConnect final : TaskCase<UnixConnect> {
 
 struct UnixRecvWithFds final : TaskCase<UnixRecvWithFds> {
   auto make(IoOptions options) { return stream.recv_with_fds(buffer, options); }
-  Status judge(const StatusOr<UnixStream::Received>& got) {
-    return got.ok() ? said_count(got->bytes) : got.status();
-  }
+  Status judge(const StatusOr<UnixStream::Received>& got) { return got.ok() ? said_count(got->bytes) : got.status(); }
   void trigger() override { put(pair.right); }
   void end() override { pair.right.reset(); }
   std::string spoil() override {
@@ -167,9 +157,7 @@ struct UnixRecvWithFds final : TaskCase<UnixRecvWithFds> {
 
 struct UnixSendWithFds final : TaskCase<UnixSendWithFds> {
   UnixSendWithFds() { fill(stream.fd()); }
-  auto make(IoOptions options) {
-    return stream.send_with_fds(bytes_of(kText), std::vector<int>{stream.fd()}, options);
-  }
+  auto make(IoOptions options) { return stream.send_with_fds(bytes_of(kText), std::vector<int>{stream.fd()}, options); }
   void trigger() override { drain(pair.right.get()); }
   std::string spoil() override {
     pair.right.reset();
@@ -184,9 +172,7 @@ struct UdpRecvFrom final : AwaiterCase<UdpRecvFrom> {
       : socket(*runtime::UdpSocket::bind(Address::loopback(0))),
         source(*runtime::UdpSocket::connect(*socket.local_address())) {}
   auto make(IoOptions options) { return socket.recv_from(buffer, options); }
-  Status judge(const StatusOr<runtime::Datagram>& got) {
-    return got.ok() ? said_count(got->bytes) : got.status();
-  }
+  Status judge(const StatusOr<runtime::Datagram>& got) { return got.ok() ? said_count(got->bytes) : got.status(); }
   void trigger() override { EXPECT_EQ(::send(source.fd(), kText.data(), 4, 0), 4); }
   std::string spoil() override {
     socket = runtime::UdpSocket();

@@ -121,9 +121,7 @@ struct TickLong final : Ticks<TickLong> {
 };
 
 struct Resolve final : TaskCase<Resolve> {
-  auto make(IoOptions /*options*/) {
-    return runtime::resolve("localhost", port, {.family = AF_INET});
-  }
+  auto make(IoOptions /*options*/) { return runtime::resolve("localhost", port, {.family = AF_INET}); }
   std::string spoil() override {
     port = "no such service";
     return "resolve";
@@ -133,8 +131,7 @@ struct Resolve final : TaskCase<Resolve> {
 
 constexpr Row kRows[] = {
     {"SharedChannel_send", kWaits | kAgain | kEager | kHoldsOn, make_case<Limited<ChannelSend>>},
-    {"SharedChannel_receive", kWaits | kAgain | kEager | kHoldsOn,
-     make_case<Limited<ChannelReceive>>},
+    {"SharedChannel_receive", kWaits | kAgain | kEager | kHoldsOn, make_case<Limited<ChannelReceive>>},
     {"run_blocking", kWaits | kBegun | kAgain | kHoldsOn, make_case<Limited<RunBlocking>>},
     {"resolve", kBegun | kUncounted | kFails, make_case<Limited<Resolve>>},
     {"Process_wait", kWaits | kOwnDeadline | kAgain, make_case<ProcessWait>},
