@@ -70,7 +70,7 @@ class Port {
   // peer's ring or kernel holds all of it, not when the peer has read it.
   //
   // Units:     payload 0..message_bytes_max bytes, in at most 256 blocks; at most 16 fds, among them one for each part
-  //            that is a file, or is too large for half of the arena.
+  //            that is a file, is too large for half of the arena, or finds the arena full of loans of this side.
   // Ownership: takes `message`: loans go to the peer, fds are closed here on every path, borrowed bytes must live until
   //            the co_await is over.
   // Errors:    InvalidArgument     over a limit; nothing was sent
