@@ -45,9 +45,9 @@ Addresses look_up(const std::string& host, const std::string& service, ResolveOp
   wanted.ai_family = options.family;
   wanted.ai_socktype = SOCK_STREAM;  // one answer for each address, not one for each protocol
   addrinfo* found = nullptr;
+  const std::string name = "resolve " + host + ":" + service;
   const int error = ::getaddrinfo(host.empty() ? nullptr : host.c_str(), service.c_str(), &wanted, &found);
   const int system_error = errno;
-  const std::string name = "resolve " + host + ":" + service;
   if (error != 0) return detail::resolve_failure(name, error, system_error);
   const std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> list(found, &::freeaddrinfo);
   std::vector<Address> addresses;
