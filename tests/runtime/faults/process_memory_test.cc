@@ -10,6 +10,7 @@
 
 #include <gtest/gtest.h>
 
+#include "wharf/coro/compiler.h"
 #include "wharf/runtime/process.h"
 #include "wharf/tests/runtime/faults/failing_new.h"
 #include "wharf/tests/runtime/harness.h"
@@ -42,18 +43,6 @@ TEST(ProcessMemoryTest, ASpawnThatRunsOutOfMemoryLeavesNoChildAndNoDescriptor) {
   }
 }
 
-// The sanitizers' allocators need address space of their own.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SKIP_WITHOUT_LIMIT() GTEST_SKIP() << "the sanitizer needs the address space"
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define SKIP_WITHOUT_LIMIT() GTEST_SKIP() << "the sanitizer needs the address space"
-#endif
-#endif
-#ifndef SKIP_WITHOUT_LIMIT
-#define SKIP_WITHOUT_LIMIT() static_cast<void>(0)
-#endif
-
 // While it lives this process gets no more than `spare_bytes` of further address space.
 class AddressSpaceLimit {
  public:
@@ -75,7 +64,7 @@ class AddressSpaceLimit {
 
 // posix_spawn copies the directory: there is room for the path once.
 TEST(ProcessMemoryTest, AStepOfTheChildThatThereIsNoMemoryForIsNotLeftOut) {
-  SKIP_WITHOUT_LIMIT();
+  if (WHARF_SANITIZED) GTEST_SKIP() << "the sanitizer's allocator needs the address space";
   const test::Watchdog watchdog;
   SpawnOptions options("/bin/true");
   options.directory.assign(std::size_t{64} << 20, '/');
