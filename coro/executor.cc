@@ -1,31 +1,16 @@
 #include "wharf/coro/executor.h"
 
-#include <utility>
-
 #include "wharf/coro/detail/fail.h"
 
 namespace wharf::coro {
-namespace {
-
-WHARF_NOINLINE Executor*& current_executor() noexcept {
-  static thread_local Executor* current = nullptr;
-  return current;
-}
-
-}  // namespace
 
 Executor::~Executor() {
   if (!idle()) detail::fail("an Executor was destroyed with tasks in its queue: join every Scope first");
   reap();
 }
 
-Executor* Executor::current() noexcept { return current_executor(); }
-
-Executor::Entered::Entered(Executor& executor) noexcept : outer_(std::exchange(current_executor(), &executor)) {}
-
-Executor::Entered::~Entered() { current_executor() = outer_; }
-
 std::size_t Executor::run_ready(std::size_t frame_count_max) noexcept {
+  const Entered entered(*this);
   std::size_t count = 0;
   stack_end_ = detail::stack_address() - kTransferStackBytes;
   while (first_ != nullptr && count < frame_count_max) {
@@ -34,7 +19,7 @@ std::size_t Executor::run_ready(std::size_t frame_count_max) noexcept {
     if (first_ == nullptr) last_ = nullptr;
     forget_wait(frame);
     note_running(frame);
-    frame.handle.resume();
+    frame.handle().resume();
     running_ = nullptr;  // before what it held is destroyed
     if (retired_ != nullptr) reap();
     ++count;
@@ -45,11 +30,18 @@ std::size_t Executor::run_ready(std::size_t frame_count_max) noexcept {
   return count;
 }
 
+std::coroutine_handle<> Executor::after_task(Frame& frame) noexcept {
+  Executor& executor = *frame.context->executor;
+  remove_task(frame);
+  Frame* const following = frame.joiner->child_done(frame);
+  return following != nullptr ? executor.transfer_to(*following) : std::noop_coroutine();
+}
+
 void Executor::reap() noexcept {
   while (retired_ != nullptr) {
     Frame& frame = *retired_;
     retired_ = frame.next;
-    frame.handle.destroy();
+    frame.handle().destroy();
   }
 }
 

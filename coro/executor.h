@@ -15,6 +15,7 @@
 #include <exception>
 #include <limits>
 #include <source_location>
+#include <utility>
 
 #include "wharf/coro/compiler.h"
 #include "wharf/coro/frame_cache.h"
@@ -27,7 +28,8 @@ class Executor;
 struct Frame;
 namespace detail {
 struct LocalValue;
-}
+inline constinit thread_local Executor* current_executor = nullptr;
+}  // namespace detail
 
 // A deadline that never comes.
 inline constexpr std::int64_t kNoDeadline = std::numeric_limits<std::int64_t>::max();
@@ -60,10 +62,9 @@ class Joiner {
   ~Joiner() = default;
 };
 
-// The part of a coroutine that needs no types. Every promise derives from it. What is not set until later is not cleared
-// before: every await pays for it.
+// The part of a coroutine that needs no types. Every promise derives from it, first and alone. What is not set until later
+// is not cleared before: every await pays for it.
 struct Frame : detail::TaskLink {
-  std::coroutine_handle<> handle;
   Frame* next;                       // while it is in the ready queue, or in the list of a Scope's dead
   Frame* parent;                     // once it has started: awaits this frame; null if a joiner does
   Joiner* joiner;                    // once it has started without a parent
@@ -80,6 +81,14 @@ struct Frame : detail::TaskLink {
   // Notes where it is, and no more: in a function that begins, or that gives way without waiting.
   void note_site(const Site& site) noexcept;
 
+  // The coroutine itself. Computed, and not kept, so that no await writes and reads it: a promise begins with its Frame,
+  // and lies behind the coroutine's two pointers in every compiler of ours, as nothing in a promise is aligned to more
+  // than those 16 bytes.
+  std::coroutine_handle<> handle() noexcept {
+    static_assert(alignof(Frame) <= 2 * sizeof(void*));
+    return std::coroutine_handle<Frame>::from_promise(*this);
+  }
+
   bool started() const noexcept { return context != nullptr; }
   void schedule() noexcept;
 
@@ -95,8 +104,8 @@ class Executor {
   Executor& operator=(const Executor&) = delete;
   ~Executor();
 
-  // The executor that drives this thread now, or null.
-  static Executor* current() noexcept;
+  // The executor that drives this thread now, or null. In a coroutine: its own.
+  WHARF_USES_THREAD_LOCAL static Executor* current() noexcept { return detail::current_executor; }
 
   // Adds a suspended frame to the end of the queue. A frame is in the queue once at most.
   void schedule(Frame& frame) noexcept {
@@ -105,7 +114,7 @@ class Executor {
     last_ = &frame;
   }
 
-  // Resumes up to `frame_count_max` frames from the head of the queue. Returns how many.
+  // Resumes up to `frame_count_max` frames from the head of the queue. Returns how many. Enters the executor.
   std::size_t run_ready(std::size_t frame_count_max) noexcept;
   bool idle() const noexcept { return first_ == nullptr; }
 
@@ -130,7 +139,7 @@ class Executor {
     }
 #endif
     note_running(frame);
-    return frame.handle;
+    return frame.handle();
   }
 
   // The coroutine that runs now; null between two.
@@ -145,12 +154,16 @@ class Executor {
   // do so.
   void add_task(Frame& frame) noexcept;
   static void remove_task(Frame& frame) noexcept;
+  // What to go on with after a started task, which has ended: takes it out, and tells its joiner. Apart from the end of a
+  // task that is awaited, so that that one saves no registers for it.
+  static std::coroutine_handle<> after_task(Frame& frame) noexcept;
 
   // Makes an executor current for as long as the object lives. They nest.
   class Entered {
    public:
-    explicit Entered(Executor& executor) noexcept;
-    ~Entered();
+    WHARF_USES_THREAD_LOCAL explicit Entered(Executor& executor) noexcept
+        : outer_(std::exchange(detail::current_executor, &executor)) {}
+    WHARF_USES_THREAD_LOCAL ~Entered() { detail::current_executor = outer_; }
     Entered(const Entered&) = delete;
     Entered& operator=(const Entered&) = delete;
 

@@ -112,7 +112,6 @@ class [[nodiscard("a Generator does nothing until its next() is awaited")]] WHAR
       promise_type& promise = producer_.promise();
       if (!promise.yielded) detail::fail("two tasks await next() of the same Generator");
       promise.yielded = false;
-      promise.handle = producer_;
       promise.parent = &consumer.promise();
       promise.context = promise.parent->context;
       promise.parent->note_child(site, promise);

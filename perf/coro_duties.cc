@@ -30,12 +30,14 @@ namespace {
 using Site = std::source_location;
 
 struct Queue;
+constinit thread_local Queue* current_queue = nullptr;
 struct Inherited {
   Queue* queue = nullptr;  // a stop token and a deadline lie beside it, and cost an await nothing
 };
 
 struct Duties {
-  std::coroutine_handle<> handle;
+  std::coroutine_handle<> handle() noexcept { return std::coroutine_handle<Duties>::from_promise(*this); }
+
   Duties* next = nullptr;
   Duties* parent = nullptr;
   const Inherited* inherited = nullptr;  // null until it starts
@@ -52,13 +54,14 @@ struct Queue {
   }
   // One turn. Not inlined, like YieldBareQueueApart's.
   [[gnu::noinline]] void run(std::size_t frame_count_max) {
+    current_queue = this;
     stack_end = coro::detail::stack_address() - 48 * 1024;
     for (std::size_t count = 0; first != nullptr && count < frame_count_max; ++count) {
       Duties& frame = *std::exchange(first, first->next);
       if (first == nullptr) last = nullptr;
       frame.child = nullptr;
       running_at.store(frame.site, std::memory_order_relaxed);
-      frame.handle.resume();
+      frame.handle().resume();
     }
   }
   std::coroutine_handle<> go_to(Duties& frame) noexcept {
@@ -67,7 +70,7 @@ struct Queue {
       return std::noop_coroutine();
     }
     running_at.store(frame.site, std::memory_order_relaxed);
-    return frame.handle;
+    return frame.handle();
   }
 
   Duties* first = nullptr;
@@ -134,7 +137,7 @@ class Dutiful {
     static bool await_ready() noexcept { return false; }
     static void await_suspend(Handle handle, Site site = Site::current()) noexcept {
       handle.promise().site = site;
-      handle.promise().inherited->queue->add(handle.promise());
+      current_queue->add(handle.promise());
     }
     static void await_resume() noexcept {}
   };
@@ -147,7 +150,6 @@ class Dutiful {
   }
 
   void start(const Inherited& inherited) noexcept {
-    handle_.promise().handle = handle_;
     handle_.promise().inherited = &inherited;
     inherited.queue->add(handle_.promise());
   }
@@ -157,7 +159,6 @@ class Dutiful {
     promise_type& child = handle_.promise();
     if (child.inherited != nullptr) std::abort();
     Duties& waiting = parent.promise();
-    child.handle = handle_;
     child.parent = &waiting;
     child.inherited = waiting.inherited;
     waiting.site = site;

@@ -1,11 +1,13 @@
 #include "wharf/coro/executor.h"
 
+#include <coroutine>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>
 
+#include "wharf/coro/generator.h"
 #include "wharf/coro/scope.h"
 #include "wharf/coro/task.h"
 #include "wharf/tests/support/coro_test.h"
@@ -103,6 +105,71 @@ TEST(ExecutorTest, EnteredOnesNest) {
     EXPECT_EQ(Executor::current(), &outer);
   }
 
+  EXPECT_EQ(Executor::current(), nullptr);
+}
+
+// Whether the handle that a frame computes is the compiler's.
+struct KnowsItsHandle {
+  static bool await_ready() noexcept { return false; }
+  template <class Promise>
+  bool await_suspend(std::coroutine_handle<Promise> handle) noexcept {
+    Frame& frame = handle.promise();
+    same = frame.handle().address() == handle.address();
+    return false;
+  }
+  bool await_resume() const noexcept { return same; }
+  bool same = false;
+};
+
+template <class T>
+Task<T> task_with_result_of(std::vector<bool>& same, T value) {
+  same.push_back(co_await KnowsItsHandle());
+  co_return value;
+}
+
+template <class T>
+Generator<T> generator_of(std::vector<bool>& same, T value) {
+  same.push_back(co_await KnowsItsHandle());
+  co_yield value;
+}
+
+TEST(ExecutorTest, AFrameKnowsItsHandleHoweverItsPromiseIsAligned) {
+  static_assert(alignof(char) == 1 && alignof(long double) == 16);
+  Loop loop;
+  std::vector<bool> same;
+  auto all = [](std::vector<bool>& found) -> Task<void> {
+    found.push_back(co_await KnowsItsHandle());
+    EXPECT_EQ(co_await task_with_result_of(found, 'a'), 'a');
+    EXPECT_EQ(co_await task_with_result_of(found, 1.0L), 1.0L);
+    Generator<char> chars = generator_of(found, 'a');
+    Generator<long double> numbers = generator_of(found, 1.0L);
+    EXPECT_TRUE(co_await chars.next());
+    EXPECT_TRUE(co_await numbers.next());
+  };
+
+  loop.run(all(same));
+
+  EXPECT_EQ(same, std::vector<bool>(5, true));
+}
+
+TEST(ExecutorTest, IsTheCurrentOneOfItsCoroutines) {
+  Executor inner;
+  Scope scope(inner);
+  const Executor* seen = nullptr;
+  auto look = [](const Executor*& found) -> Task<void> {
+    co_await yield();
+    found = Executor::current();
+  };
+  scope.spawn(look(seen));
+
+  {
+    Executor outer;
+    const Executor::Entered enter_outer(outer);
+    while (!inner.idle()) inner.run_ready(1);
+    EXPECT_EQ(Executor::current(), &outer);
+  }
+
+  EXPECT_EQ(seen, &inner);
   EXPECT_EQ(Executor::current(), nullptr);
 }
 

@@ -55,7 +55,6 @@ class Discardable {
   // `context` outlives it.
   void start(const coro::Context& context) noexcept {
     coro::Frame& frame = handle_.promise();
-    frame.handle = handle_;
     frame.context = &context;
     frame.schedule();
   }
