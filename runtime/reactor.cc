@@ -24,7 +24,7 @@ constexpr std::uint32_t kLingerGlanceCountMax = 8 * kLookPeriod;
 // costs that makes it hot again: a few microseconds.
 constexpr std::uint32_t kIdleTurnsMax = 256;
 
-WHARF_NOINLINE Reactor*& current_reactor() noexcept {
+WHARF_USES_THREAD_LOCAL Reactor*& current_reactor() noexcept {
   static thread_local Reactor* current = nullptr;
   return current;
 }

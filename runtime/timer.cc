@@ -6,18 +6,9 @@
 
 namespace wharf::runtime {
 
-void Timer::set(std::int64_t deadline_ns) noexcept {
-  cancel();
-  if (deadline_ns == kNever) {
-    deadline_ns_ = kNever;
-    return;
-  }
-  Reactor::current().timers_.insert(*this, deadline_ns);
-}
+void Timer::insert(std::int64_t deadline_ns) noexcept { Reactor::current().timers_.insert(*this, deadline_ns); }
 
-void Timer::cancel() noexcept {
-  if (heap_ != nullptr) heap_->remove(*this);
-}
+void Timer::remove() noexcept { heap_->remove(*this); }
 
 bool SleepAwaiter::begin(coro::Frame& frame) noexcept {
   frame_ = &frame;

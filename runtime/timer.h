@@ -37,8 +37,14 @@ class Timer {
 
   // Sets it, instead of what it was set to. A deadline in the past expires on the next turn; kNever
   // does not expire.
-  void set(std::int64_t deadline_ns) noexcept;
-  void cancel() noexcept;
+  void set(std::int64_t deadline_ns) noexcept {
+    cancel();
+    if (deadline_ns != kNever) return insert(deadline_ns);
+    deadline_ns_ = kNever;
+  }
+  void cancel() noexcept {
+    if (is_set()) remove();
+  }
   bool is_set() const noexcept { return heap_ != nullptr; }
   std::int64_t deadline_ns() const noexcept { return deadline_ns_; }
 
@@ -50,6 +56,10 @@ class Timer {
 
  private:
   friend class detail::TimerHeap;
+
+  void insert(std::int64_t deadline_ns) noexcept;
+  void remove() noexcept;
+
   std::int64_t deadline_ns_ = kNever;
   std::uint64_t sequence_ = 0;         // order of setting
   detail::TimerHeap* heap_ = nullptr;  // null: not set

@@ -234,14 +234,16 @@ std::size_t UringBackend::wait(std::int64_t deadline_ns) noexcept {
 std::size_t UringBackend::harvest() noexcept {
   std::size_t count = 0;
   // Only what is there now: completions may lead to new ones.
-  for (unsigned left = io_uring_cq_ready(&ring_); left != 0; --left) {
-    io_uring_cqe* cqe = nullptr;
-    if (io_uring_peek_cqe(&ring_, &cqe) != 0) break;
+  unsigned left = io_uring_cq_ready(&ring_);
+  unsigned head = 0;
+  io_uring_cqe* cqe = nullptr;
+  io_uring_for_each_cqe(&ring_, head, cqe) {
+    if (left-- == 0) break;
     auto* operation = static_cast<Operation*>(io_uring_cqe_get_data(cqe));
     const std::int32_t result = cqe->res;
     const std::uint32_t flags = cqe->flags;
     const bool more = (flags & IORING_CQE_F_MORE) != 0;
-    io_uring_cqe_seen(&ring_, cqe);
+    io_uring_cq_advance(&ring_, 1);
     if (operation == kCancelAnswer) continue;  // the operation itself says how it ended
     if (!more) --in_kernel_count_;
     if (operation->buffer_group >= 0) {

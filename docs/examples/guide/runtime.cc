@@ -12,12 +12,14 @@
 #include <cstdint>
 #include <cstdio>
 #include <memory>
+#include <memory_resource>
 #include <optional>
 #include <span>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "wharf/coro/frame_memory.h"
 #include "wharf/coro/scope.h"
 #include "wharf/runtime/io.h"
 #include "wharf/runtime/listen_each.h"
@@ -106,6 +108,9 @@ coro::Task<Status> program(runtime::Runtime& all, Reports& reports) {
 }  // namespace
 
 int main() {
+  static std::pmr::synchronized_pool_resource pool;
+  coro::set_frame_memory(pool);
+
   StatusOr<std::unique_ptr<runtime::Runtime>> all =
       runtime::Runtime::create({.reactor_count = 2, .stop_limit = 5s});
   Reports reports(16);

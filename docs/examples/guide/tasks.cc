@@ -1,12 +1,14 @@
 // The code of docs/guide/tasks.md.
 
 #include <chrono>
+#include <cstdint>
 #include <cstdio>
 #include <memory>
 #include <stdexcept>
 #include <string>
 #include <utility>
 
+#include "wharf/coro/frame_cache.h"
 #include "wharf/coro/task.h"
 #include "wharf/runtime/run_main.h"
 #include "wharf/runtime/timer.h"
@@ -47,6 +49,10 @@ coro::Task<Status> program() {
   std::printf("berth %d\n", *number);
 
   int outcome = co_await careful(fails());
+
+  const coro::FrameCounters frames = coro::frame_counters();
+  std::printf("%ju frames, %ju of them from malloc\n", std::uintmax_t{frames.allocated},
+              std::uintmax_t{frames.from_malloc});
   co_return outcome == -1 ? absl::OkStatus() : absl::InternalError("nothing was thrown");
 }
 
