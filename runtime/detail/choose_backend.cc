@@ -1,6 +1,7 @@
 #include "wharf/runtime/detail/choose_backend.h"
 
 #include <cstdlib>
+#include <string>
 #include <string_view>
 #include <utility>
 
@@ -35,9 +36,12 @@ StatusOr<ChosenBackend> choose_backend(BackendKind kind, std::uint32_t ring_entr
   const bool mistaken = uring.status().code() == StatusCode::kInvalidArgument;
   if (kind == BackendKind::kUring || mistaken) return uring.status();
   StatusOr<ChosenBackend> epoll = on_epoll(operations_max, std::string(uring.status().message()));
-  // What keeps both from working is told of the one that was wanted.
-  if (!epoll.ok()) return uring.status();
-  return epoll;
+  if (epoll.ok()) return epoll;
+  // Each may have a cause of its own; whoever mends epoll's has a reactor.
+  std::string both(epoll.status().message());
+  both += "; and not on io_uring either: ";
+  both += std::string(uring.status().message());
+  return make_status(epoll.status().code(), both);
 }
 
 }  // namespace wharf::runtime::detail

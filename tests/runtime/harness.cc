@@ -4,7 +4,17 @@
 #include <dirent.h>
 #include <netinet/in.h>
 
+#include "wharf/runtime/detail/uring_backend.h"
+
 namespace wharf::test {
+
+const std::string& why_no_uring() {
+  static const std::string why = [] {
+    const auto ring = runtime::detail::UringBackend::create(8, 8);
+    return ring.ok() ? std::string() : ring.status().ToString();
+  }();
+  return why;
+}
 
 std::size_t open_fd_count() {
   DIR* directory = ::opendir("/proc/self/fd");

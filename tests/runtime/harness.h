@@ -16,6 +16,7 @@
 #include <cstdlib>
 #include <memory>
 #include <span>
+#include <string>
 #include <string_view>
 #include <utility>
 
@@ -26,6 +27,13 @@
 #include "wharf/runtime/reactor.h"
 
 namespace wharf::test {
+
+// Why there is no io_uring here: a container's seccomp profile, say. Empty: there is.
+const std::string& why_no_uring();
+
+// In a test, or in the SetUp() of many: they are skipped where there is none.
+#define WHARF_NEEDS_URING() \
+  if (!::wharf::test::why_no_uring().empty()) GTEST_SKIP() << ::wharf::test::why_no_uring()
 
 // Ends the process when the test takes far too long: nothing else bounds it.
 class Watchdog {

@@ -46,7 +46,7 @@ struct Receiver final : Operation {
 
 class BackendBuffersTest : public test::EachBackend {
  protected:
-  void SetUp() override {
+  void set_up() override {
     make();
     memory_ = ::mmap(nullptr, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     ASSERT_NE(memory_, MAP_FAILED);
@@ -54,6 +54,7 @@ class BackendBuffersTest : public test::EachBackend {
     ASSERT_EQ(backend_->add_buffers(kGroup, memory_, kCount), 0);
   }
   void TearDown() override {
+    if (backend_ == nullptr) return;
     backend_->remove_buffers(kGroup);
     backend_.reset();
     ::munmap(memory_, 8192);

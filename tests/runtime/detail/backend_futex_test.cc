@@ -23,7 +23,7 @@ using test::Results;
 class BackendFutexTest : public test::EachBackend {
  protected:
   BackendFutexTest() { wait_.offset = 0; }
-  void SetUp() override {
+  void set_up() override {
     make();
     word_.store(1);
     if (result_of(wait_) == -EINVAL) GTEST_SKIP() << "this kernel's io_uring waits for no futex";

@@ -26,7 +26,7 @@ using test::SocketPair;
 
 class BackendReceiveAllTest : public test::EachBackend {
  protected:
-  void SetUp() override { make(); }
+  void set_up() override { make(); }
   // Fills `parts`, by recvmsg.
   void describe(std::vector<iovec> parts) {
     parts_ = std::move(parts);

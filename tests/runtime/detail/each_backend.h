@@ -63,6 +63,13 @@ struct Listening {
 
 class EachBackend : public ::testing::TestWithParam<std::size_t> {
  protected:
+  void SetUp() override {
+    if (GetParam() != kEpoll) WHARF_NEEDS_URING();
+    set_up();
+  }
+  // What a test of these needs beside that.
+  virtual void set_up() {}
+
   static StatusOr<std::unique_ptr<runtime::Backend>> create(std::uint32_t ring_entries, std::uint32_t operations_max) {
     if (GetParam() == kEpoll) return runtime::detail::EpollBackend::create(operations_max);
     return runtime::detail::UringBackend::create(ring_entries, operations_max, GetParam());

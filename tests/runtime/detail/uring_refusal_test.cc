@@ -17,6 +17,7 @@
 #include "wharf/runtime/base/unique_fd.h"
 #include "wharf/runtime/io.h"
 #include "wharf/runtime/reactor.h"
+#include "wharf/tests/runtime/harness.h"
 #include "wharf/tests/runtime/refuse_call.h"
 
 namespace wharf::runtime::detail {
@@ -119,6 +120,7 @@ TEST(UringRefusalTest, WhereIoUringIsRefusedAReactorWorksOnEpollAndSaysWhy) {
 }
 
 TEST(UringRefusalTest, AFilterThatAllowsTheSetUpAloneIsNoticed) {
+  WHARF_NEEDS_URING();
   const std::string said = in_child(
       []() -> std::string { return test::refuse_call(SYS_io_uring_enter, EPERM) ? chosen() : "no seccomp here"; });
 
@@ -166,12 +168,14 @@ class ChoiceTest : public ::testing::Test {
 };
 
 TEST_F(ChoiceTest, TheOptionChooses) {
+  WHARF_NEEDS_URING();
   EXPECT_EQ(with_word("", BackendKind::kEpoll), "epoll; ReactorOptions::backend is kEpoll");
   EXPECT_EQ(with_word("", BackendKind::kUring), "io_uring; ");
   EXPECT_EQ(with_word("", BackendKind::kAuto), "io_uring; ");
 }
 
 TEST_F(ChoiceTest, TheEnvironmentGoesBeforeTheOption) {
+  WHARF_NEEDS_URING();
   EXPECT_EQ(with_word("epoll", BackendKind::kUring), "epoll; WHARF_BACKEND is epoll");
   EXPECT_EQ(with_word("uring", BackendKind::kEpoll), "io_uring; ");
 }

@@ -31,7 +31,8 @@ struct MemoryCensus {
 
 class MemoryFaultTest : public ::testing::TestWithParam<std::tuple<BackendKind, Script>> {
  protected:
-  MemoryFaultTest() {
+  void SetUp() override {
+    if (std::get<0>(GetParam()) == BackendKind::kUring) WHARF_NEEDS_URING();
     std::signal(SIGPIPE, SIG_IGN);
     make_reactor();
     run(0);  // threads and descriptors that stay are made

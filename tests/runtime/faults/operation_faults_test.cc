@@ -36,7 +36,8 @@ struct Census {
 
 class OperationFaultTest : public ::testing::TestWithParam<std::tuple<Kernel, Script>> {
  protected:
-  OperationFaultTest() {
+  void SetUp() override {
+    if (std::get<0>(GetParam()) == Kernel::kUring) WHARF_NEEDS_URING();
     std::signal(SIGPIPE, SIG_IGN);
     auto kernel = std::get<0>(GetParam()) == Kernel::kUring ? runtime::detail::UringBackend::create(64, 256, 0)
                                                             : runtime::detail::EpollBackend::create(256);
