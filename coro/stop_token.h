@@ -31,9 +31,12 @@ class StopCallback {
  private:
   friend class StopSource;
   friend class StopToken;
+  // The source that this is the callback of, which is stopped without a call of on_stop().
+  virtual StopSource* as_source() noexcept { return nullptr; }
+
   StopSource* source_ = nullptr;
-  StopCallback* previous_ = nullptr;
-  StopCallback* next_ = nullptr;
+  StopCallback* previous_;  // these two while it is attached
+  StopCallback* next_;
 };
 
 // A view of a StopSource, or of nothing (then it never stops). Copies are cheap; the source must outlive them.
@@ -61,7 +64,8 @@ class StopSource final : private StopCallback {
   void follow(StopToken parent) noexcept;
   void unfollow() noexcept { detach(); }
 
-  // Runs every callback, latest first. A second call does nothing.
+  // Runs every callback, latest first, and those of a source that follows this one when its turn comes. A second call does
+  // nothing. The stack that it needs does not grow with how deep sources follow each other.
   void request_stop() noexcept;
   bool stop_requested() const noexcept { return requested_; }
   StopToken token() noexcept { return StopToken(this); }
@@ -69,9 +73,11 @@ class StopSource final : private StopCallback {
  private:
   friend class StopCallback;
   friend class StopToken;
-  void on_stop() noexcept override { request_stop(); }
+  void on_stop() noexcept override {}
+  StopSource* as_source() noexcept override { return this; }
 
   StopCallback* first_ = nullptr;
+  StopSource* stopped_by_;  // while it runs its callbacks: the one to go on with then, or null
   bool requested_ = false;
 };
 
@@ -94,7 +100,6 @@ inline void StopCallback::detach() noexcept {
   if (next_ != nullptr) next_->previous_ = previous_;
   if (source_->first_ == this) source_->first_ = next_;
   source_ = nullptr;
-  previous_ = next_ = nullptr;
 }
 
 inline StopSource::~StopSource() {
@@ -109,10 +114,22 @@ inline void StopSource::follow(StopToken parent) noexcept {
 inline void StopSource::request_stop() noexcept {
   if (requested_) return;
   requested_ = true;
-  while (first_ != nullptr) {
-    StopCallback* callback = first_;
+  stopped_by_ = nullptr;
+  for (StopSource* source = this; source != nullptr;) {
+    StopCallback* const callback = source->first_;
+    if (callback == nullptr) {
+      source = source->stopped_by_;
+      continue;
+    }
     callback->detach();
-    callback->on_stop();
+    StopSource* const follower = callback->as_source();
+    if (follower == nullptr) {
+      callback->on_stop();
+    } else if (!follower->requested_) {
+      follower->requested_ = true;
+      follower->stopped_by_ = source;
+      source = follower;
+    }
   }
 }
 

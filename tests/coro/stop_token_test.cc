@@ -1,5 +1,7 @@
 #include "wharf/coro/stop_token.h"
 
+#include <cstddef>
+#include <deque>
 #include <optional>
 #include <string>
 #include <utility>
@@ -148,6 +150,39 @@ TEST(StopTokenTest, AStopReachesTheCallbacksOfGrandchildren) {
   parent.request_stop();
 
   EXPECT_EQ(log, std::vector<std::string>{"a"});
+}
+
+TEST(StopTokenTest, CallbacksOfAChildRunWhenItsTurnComes) {
+  StopSource parent;
+  std::vector<std::string> log;
+  Recorder first(log, "first");
+  ASSERT_TRUE(parent.token().attach(first));
+  StopSource child(parent.token());
+  Recorder of_child(log, "of the child");
+  ASSERT_TRUE(child.token().attach(of_child));
+  StopSource grandchild(child.token());
+  Recorder of_grandchild(log, "of the grandchild");
+  ASSERT_TRUE(grandchild.token().attach(of_grandchild));
+  Recorder last(log, "last");
+  ASSERT_TRUE(parent.token().attach(last));
+
+  parent.request_stop();
+
+  EXPECT_EQ(log, (std::vector<std::string>{"last", "of the grandchild", "of the child", "first"}));
+}
+
+TEST(StopTokenTest, TheDepthOfANestTakesNoStack) {
+  constexpr std::size_t kDepth = 1'000'000;
+  std::deque<StopSource> sources(1);
+  while (sources.size() < kDepth) sources.emplace_back(sources.back().token());
+  std::vector<std::string> log;
+  Recorder innermost(log, "innermost");
+  ASSERT_TRUE(sources.back().token().attach(innermost));
+
+  sources.front().request_stop();
+
+  EXPECT_EQ(log, std::vector<std::string>{"innermost"});
+  EXPECT_TRUE(sources[kDepth / 2].stop_requested());
 }
 
 TEST(StopTokenTest, FollowingAStoppedParentStopsAtOnce) {
