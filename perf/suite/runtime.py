@@ -48,6 +48,8 @@ CLAIMS = (
     Claim("one of 10^6 timers moved", "runtime", "TimerMoveWharf", "TimerMoveBareHeap", "TimerMoveAsio", None, 1,
           "a bare heap"),
     Claim("socket echo, both ends", "runtime", "EchoWharf", "EchoBareUring", "EchoAsio", 1.10, 1, "bare liburing"),
+    Claim("socket echo, both ends, where the floor sends first too", "runtime", "EchoWharf", "EchoBareUringSendsFirst",
+          "EchoAsio", None, None, "bare liburing, sends first"),
     Claim("socket echo, both ends, Asio on io_uring", "runtime_uring", "EchoWharf", "EchoBareUring", "EchoAsio", None, 1,
           "bare liburing"),
 )  # fmt: skip
