@@ -133,7 +133,8 @@ class Backend {
   virtual ~Backend() = default;
 
   // Queues an operation for the next poll() or wait(). It gets exactly one final completion, whatever
-  // happens, and never before submit() has returned.
+  // happens, and never before submit() has returned. What sends or writes is begun before what else was
+  // queued for the same call, which is begun in its order.
   virtual void submit(Operation& operation) noexcept = 0;
 
   // Asks for an early end: the final completion then says -ECANCELED, unless the operation came to

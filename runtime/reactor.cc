@@ -125,8 +125,8 @@ void Reactor::turn() noexcept {
   const std::size_t frames = run_ready(options_.turn_budget_frames);
   counters_.resumed += frames;
   if (main_.done) return;
-  const bool moved = poll_hot(1);
-  flush_dirty();
+  const bool moved = !hot_.empty() && poll_hot(1);
+  if (!dirty_.empty()) flush_dirty();
   if (moved || !nothing_to_do()) {
     backend_->poll();
   } else {
@@ -137,13 +137,11 @@ void Reactor::turn() noexcept {
   run_timers();
 }
 
-bool Reactor::nothing_to_do() const noexcept { return idle() && posts_.empty() && dirty_.empty(); }
-
 // There is nothing to do: spins, if that is worth it, and sleeps, unless something comes up.
 void Reactor::rest() noexcept {
   pulse_.store(2 * counters_.turns, std::memory_order_relaxed);
   std::int64_t idle_since_ns = 0;
-  const bool spun = may_spin() && spin_policy_.should_spin();
+  const bool spun = !hot_.empty() && may_spin() && spin_policy_.should_spin();
   if (spun) {
     if (spin(idle_since_ns)) return;
   } else {
@@ -155,7 +153,7 @@ void Reactor::rest() noexcept {
     backend_->poll();
     return;
   }
-  if (prepare_sleep()) {  // S5 of shm/sleep.h
+  if (hot_.empty() || prepare_sleep()) {  // S5 of shm/sleep.h
     made_hot_ = false;
     const std::size_t completed = backend_->wait(deadline_ns);
     now_ns_ = backend_->now_ns();

@@ -184,7 +184,7 @@ class Reactor final : public coro::Executor {
   bool poll_hot(std::uint32_t turn_count) noexcept;
   void age(Poller& poller) noexcept;
   void flush_dirty() noexcept;
-  bool nothing_to_do() const noexcept;
+  bool nothing_to_do() const noexcept { return idle() && posts_.empty() && dirty_.empty(); }
   void run_posted() noexcept;
   void look_at_clock() noexcept;
   void run_timers() noexcept;

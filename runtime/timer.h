@@ -61,11 +61,12 @@ class Timer {
   void remove() noexcept;
 
   std::int64_t deadline_ns_ = kNever;
-  std::uint64_t sequence_ = 0;         // order of setting
   detail::TimerHeap* heap_ = nullptr;  // null: not set
-  Timer* child_ = nullptr;             // the heap: first child,
-  Timer* next_ = nullptr;              // next sibling,
-  Timer* previous_ = nullptr;          // previous sibling, or the parent of the first
+  // While it is set; not cleared before, because every operation that is awaited has one.
+  std::uint64_t sequence_;  // order of setting
+  Timer* child_;            // the heap: first child,
+  Timer* next_;             // next sibling,
+  Timer* previous_;         // previous sibling, or the parent of the first
 };
 
 class [[nodiscard]] SleepAwaiter final : private Timer, private coro::StopCallback {

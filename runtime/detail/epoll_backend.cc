@@ -59,7 +59,7 @@ EpollBackend::~EpollBackend() {
 void EpollBackend::submit(Operation& operation) noexcept {
   WHARF_CHECK(!operation.in_flight(), "an operation was submitted while it was in flight");
   state(operation) = OperationState::kQueued;
-  queued_.push_back(operation);
+  queued_.push(operation);
 }
 
 void EpollBackend::cancel(Operation& operation) noexcept {
@@ -131,6 +131,7 @@ void EpollBackend::start_queued() noexcept {
   while (Operation* operation = queued_.first()) {
     if (used_count_ == operations_max_) {
       ++counters_.deferred;
+      queued_.crowd();
       return;
     }
     OperationList::remove(*operation);

@@ -30,6 +30,7 @@
 #include "wharf/runtime/detail/epoll_set.h"
 #include "wharf/runtime/detail/futex_waits.h"
 #include "wharf/runtime/detail/list.h"
+#include "wharf/runtime/detail/submission_queue.h"
 #include "wharf/runtime/detail/worker_pool.h"
 
 namespace wharf::runtime::detail {
@@ -136,7 +137,7 @@ class EpollBackend final : public Backend {
   std::uint32_t used_count_ = 0;
   std::uint32_t armed_count_ = 0;
   std::uint32_t on_thread_count_ = 0;
-  OperationList queued_;
+  SubmissionQueue queued_;
   OperationList cancelled_;
   OperationList refused_;  // for want of memory; empty outside poll() and wait()
   SlotList done_;

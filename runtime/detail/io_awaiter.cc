@@ -15,10 +15,6 @@ IoAwaiter::IoAwaiter(const char* name, Opcode operation, int file, IoOptions opt
   fd = file;
 }
 
-IoAwaiter::~IoAwaiter() {
-  WHARF_CHECK(!in_flight(), "an awaiter was destroyed while the kernel still works on its operation: join the task");
-}
-
 void IoAwaiter::set_memory(const void* address, std::size_t bytes) noexcept {
   memory = const_cast<void*>(address);
   memory_bytes = static_cast<std::uint32_t>(std::min(bytes, kTransferBytesMax));
@@ -30,13 +26,14 @@ bool IoAwaiter::begin(coro::Frame& frame) noexcept {
   frame_ = &frame;
   backend_ = &reactor.backend();
   if (cancellable_) {
-    const bool late = deadline_ns_ != kNever && deadline_ns_ <= reactor.now_ns();
+    const bool limited = deadline_ns_ != kNever;
+    const bool late = limited && deadline_ns_ <= reactor.now_ns();
     if (late || !frame.context->stop.attach(*this)) {
       interrupted_ = late ? Interrupted::kDeadline : Interrupted::kStopped;
       result_ = -ECANCELED;
       return false;
     }
-    Timer::set(deadline_ns_);
+    if (limited) Timer::set(deadline_ns_);
   }
   backend_->submit(*this);
   return true;
@@ -59,12 +56,11 @@ void IoAwaiter::on_stop() noexcept { interrupt(Interrupted::kStopped); }
 void IoAwaiter::on_expired() noexcept { interrupt(Interrupted::kDeadline); }
 
 void IoAwaiter::on_complete(std::int32_t result, bool /*more*/) noexcept {
-  // The kernel's own names for EINTR (ERESTARTSYS and its kin), which a splice lets through.
-  if (result <= -512 && result >= -516) result = -EINTR;
-  const bool again = result == -EINTR && cancellable_ && interrupted_ == Interrupted::kNo;
-  if (again) {
-    backend_->submit(*this);
-    return;
+  if (result < 0) [[unlikely]] {
+    // The kernel's own names for EINTR (ERESTARTSYS and its kin), which a splice lets through.
+    if (result <= -512 && result >= -516) result = -EINTR;
+    const bool again = result == -EINTR && cancellable_ && interrupted_ == Interrupted::kNo;
+    if (again) return backend_->submit(*this);
   }
   result_ = result;
   StopCallback::detach();

@@ -14,6 +14,7 @@
 #include "wharf/coro/executor.h"
 #include "wharf/coro/stop_token.h"
 #include "wharf/runtime/backend.h"
+#include "wharf/runtime/base/check.h"
 #include "wharf/runtime/base/status.h"
 #include "wharf/runtime/base/unique_fd.h"
 #include "wharf/runtime/timer.h"
@@ -44,7 +45,9 @@ class IoAwaiter : protected Operation, private coro::StopCallback, private Timer
  protected:
   // `name` is that of the operation in messages, and outlives the awaiter.
   IoAwaiter(const char* name, Opcode operation, int file, IoOptions options) noexcept;
-  ~IoAwaiter() override;
+  ~IoAwaiter() override {
+    WHARF_CHECK(!in_flight(), "an awaiter was destroyed while the kernel still works on its operation: join the task");
+  }
 
   void set_memory(const void* address, std::size_t bytes) noexcept;
   // In await_ready(), which gives true then: the operation is not started, and fails with `error`, an errno.
@@ -69,8 +72,8 @@ class IoAwaiter : protected Operation, private coro::StopCallback, private Timer
 
   const char* name_;
   std::int64_t deadline_ns_;
-  coro::Frame* frame_ = nullptr;
-  Backend* backend_ = nullptr;
+  coro::Frame* frame_;  // these two once it has begun
+  Backend* backend_;
   std::int32_t result_ = 0;
   bool cancellable_ = true;
   Interrupted interrupted_ = Interrupted::kNo;

@@ -83,7 +83,7 @@ class List {
   }
 
  private:
-  T* object(Node* node) noexcept { return node == &head_ ? nullptr : static_cast<T*>(node); }
+  T* object(Node* node) noexcept { return node == &head_ ? nullptr : &static_cast<T&>(*node); }
 
   struct Head : Node {};
   Head head_;

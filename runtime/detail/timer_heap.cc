@@ -52,6 +52,7 @@ void TimerHeap::insert(Timer& timer, std::int64_t deadline_ns) noexcept {
   timer.heap_ = this;
   timer.deadline_ns_ = deadline_ns;
   timer.sequence_ = next_sequence_++;
+  timer.child_ = timer.next_ = timer.previous_ = nullptr;
   root_ = meld(root_, &timer);
   ++size_;
 }
@@ -66,7 +67,6 @@ void TimerHeap::remove(Timer& timer) noexcept {
     if (timer.next_ != nullptr) timer.next_->previous_ = previous;
     root_ = meld(root_, children);
   }
-  timer.previous_ = timer.next_ = nullptr;
   timer.heap_ = nullptr;
   --size_;
 }

@@ -108,7 +108,7 @@ UringBackend::~UringBackend() {
 void UringBackend::submit(Operation& operation) noexcept {
   WHARF_CHECK(!operation.in_flight(), "an operation was submitted while it was in flight");
   state(operation) = OperationState::kQueued;
-  queued_.push_back(operation);
+  queued_.push(operation);
 }
 
 void UringBackend::cancel(Operation& operation) noexcept {
@@ -124,16 +124,21 @@ void UringBackend::cancel(Operation& operation) noexcept {
   state(operation) = OperationState::kCancelling;
 }
 
+// False: the submission ring is full. So below.
+bool UringBackend::tell_to_give_up(Operation& operation) noexcept {
+  io_uring_sqe* sqe = io_uring_get_sqe(&ring_);
+  if (sqe == nullptr) return false;
+  OperationList::remove(operation);
+  io_uring_prep_cancel64(sqe, reinterpret_cast<std::uintptr_t>(&operation), 0);
+  io_uring_sqe_set_data(sqe, kCancelAnswer);
+  ++counters_.cancels;
+  return true;
+}
+
 bool UringBackend::give_to_kernel(Operation& operation) noexcept {
   io_uring_sqe* sqe = io_uring_get_sqe(&ring_);
   if (sqe == nullptr) return false;
   OperationList::remove(operation);
-  if (state(operation) == OperationState::kCancelling) {
-    io_uring_prep_cancel64(sqe, reinterpret_cast<std::uintptr_t>(&operation), 0);
-    io_uring_sqe_set_data(sqe, kCancelAnswer);
-    ++counters_.cancels;
-    return true;
-  }
   uring_describe(operation, *sqe);
   io_uring_sqe_set_data(sqe, &operation);
   state(operation) = OperationState::kSubmitted;
@@ -145,13 +150,14 @@ bool UringBackend::give_to_kernel(Operation& operation) noexcept {
 // Moves what is queued into the submission ring. False: the ring was too small.
 bool UringBackend::fill_ring() noexcept {
   while (Operation* operation = cancelling_.first()) {
-    if (!give_to_kernel(*operation)) return false;
+    if (!tell_to_give_up(*operation)) return false;
   }
   // Before what waits for room: a wake must end the sleep however much that is.
   if (state(waker_) == OperationState::kQueued && !give_to_kernel(waker_)) return false;
   while (Operation* operation = queued_.first()) {
     if (in_kernel_count_ == operations_max_) {
       ++counters_.deferred;
+      queued_.crowd();
       return true;
     }
     if (!give_to_kernel(*operation)) return false;
@@ -231,19 +237,28 @@ std::size_t UringBackend::wait(std::int64_t deadline_ns) noexcept {
   return harvest();
 }
 
+inline void UringBackend::complete(Operation& operation, std::int32_t result, bool more) noexcept {
+  if (!more) {
+    // It may be waiting for its cancellation to be submitted.
+    if (OperationList::linked(operation)) OperationList::remove(operation);
+    state(operation) = OperationState::kIdle;
+  }
+  operation.on_complete(result, more);
+}
+
 std::size_t UringBackend::harvest() noexcept {
-  std::size_t count = 0;
   // Only what is there now: completions may lead to new ones.
-  unsigned left = io_uring_cq_ready(&ring_);
-  unsigned head = 0;
-  io_uring_cqe* cqe = nullptr;
-  io_uring_for_each_cqe(&ring_, head, cqe) {
-    if (left-- == 0) break;
-    auto* operation = static_cast<Operation*>(io_uring_cqe_get_data(cqe));
-    const std::int32_t result = cqe->res;
-    const std::uint32_t flags = cqe->flags;
+  const unsigned first = *ring_.cq.khead;
+  const unsigned end = io_uring_smp_load_acquire(ring_.cq.ktail);
+  const io_uring_cqe* const entries = ring_.cq.cqes;
+  const unsigned mask = ring_.cq.ring_mask;
+  std::size_t count = 0;
+  for (unsigned at = first; at != end; ++at) {
+    const io_uring_cqe& cqe = entries[at & mask];
+    auto* const operation = static_cast<Operation*>(io_uring_cqe_get_data(&cqe));
+    const std::int32_t result = cqe.res;
+    const std::uint32_t flags = cqe.flags;
     const bool more = (flags & IORING_CQE_F_MORE) != 0;
-    io_uring_cq_advance(&ring_, 1);
     if (operation == kCancelAnswer) continue;  // the operation itself says how it ended
     if (!more) --in_kernel_count_;
     if (operation->buffer_group >= 0) {
@@ -253,24 +268,21 @@ std::size_t UringBackend::harvest() noexcept {
     complete(*operation, result, more);
     ++count;
   }
-  OperationList cancelled;
-  cancelled.take_all(cancelled_);
-  while (Operation* operation = cancelled.pop_front()) {
-    operation->buffer_taken = -1;
-    complete(*operation, -ECANCELED, false);
-    ++count;
-  }
+  io_uring_cq_advance(&ring_, end - first);
+  if (!cancelled_.empty()) count += harvest_cancelled();
   counters_.completions += count;
   return count;
 }
 
-void UringBackend::complete(Operation& operation, std::int32_t result, bool more) noexcept {
-  if (!more) {
-    // It may be waiting for its cancellation to be submitted.
-    if (OperationList::linked(operation)) OperationList::remove(operation);
-    state(operation) = OperationState::kIdle;
+std::size_t UringBackend::harvest_cancelled() noexcept {
+  std::size_t count = 0;
+  OperationList cancelled;
+  cancelled.take_all(cancelled_);
+  for (; Operation* operation = cancelled.pop_front(); ++count) {
+    operation->buffer_taken = -1;
+    complete(*operation, -ECANCELED, false);
   }
-  operation.on_complete(result, more);
+  return count;
 }
 
 void UringBackend::wake() noexcept {

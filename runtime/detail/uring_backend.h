@@ -24,6 +24,7 @@
 #include "wharf/runtime/base/private_fd.h"
 #include "wharf/runtime/base/status.h"
 #include "wharf/runtime/base/unique_fd.h"
+#include "wharf/runtime/detail/submission_queue.h"
 
 namespace wharf::runtime::detail {
 
@@ -63,6 +64,7 @@ class UringBackend final : public Backend {
 
   bool fill_ring() noexcept;
   bool give_to_kernel(Operation& operation) noexcept;
+  bool tell_to_give_up(Operation& operation) noexcept;
   bool prepare() noexcept;
   bool kernel_calls() const noexcept;
   bool quiet() const noexcept;
@@ -71,14 +73,15 @@ class UringBackend final : public Backend {
   int sleep_once(std::int64_t deadline_ns) noexcept;
   int check_entered(int result) noexcept;
   std::size_t harvest() noexcept;
-  void complete(Operation& operation, std::int32_t result, bool more) noexcept;
+  std::size_t harvest_cancelled() noexcept;
+  static void complete(Operation& operation, std::int32_t result, bool more) noexcept;
 
   io_uring ring_;
   PrivateFd ring_fd_{UniqueFd(ring_.ring_fd)};  // until ring_ closes it
   const PrivateFd wake_fd_;
   const std::uint32_t operations_max_;
   std::uint32_t in_kernel_count_ = 0;
-  OperationList queued_;      // not in the kernel yet
+  SubmissionQueue queued_;    // not in the kernel yet
   OperationList cancelling_;  // in the kernel; it is still to be told to give them up
   OperationList cancelled_;   // were cancelled while they were queued
   Waker waker_{*this};
