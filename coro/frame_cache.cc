@@ -49,6 +49,7 @@ void trim(Lists& here) noexcept {
     while (here.first[i]->count != 0) {
       detail::FreeFrame* const frame = std::exchange(here.first[i], here.first[i]->next);
       give_memory_back(frame, bytes_of(i));
+      ++here.trimmed;
     }
   }
 }
@@ -83,14 +84,17 @@ WHARF_NOINLINE void detail::free_rarely(void* frame, std::size_t bytes) noexcept
     here.count_max = kFramesCachedMax;
   }
   if (FrameLists::keeps(bytes) && here.put(frame, bytes)) return;
-  ++here.freed;
+  ++here.freed_at_once;
   give_memory_back(frame, rounded(bytes));
 }
 
 FrameCounters frame_counters() noexcept {
   const Lists& here = lists();
-  FrameCounters counters{here.allocated, here.freed, here.from_malloc, 0};
+  FrameCounters counters{.allocated = here.allocated, .from_malloc = here.from_malloc};
+  const std::uint64_t taken = here.allocated - here.from_malloc;
+  counters.freed = taken + here.trimmed + here.freed_at_once;
   for (std::size_t i = 0; i < here.first.size(); ++i) {
+    counters.freed += here.first[i]->count;
     counters.cached_bytes += here.first[i]->count * bytes_of(i);
   }
   return counters;

@@ -18,6 +18,13 @@ inline void steady(benchmark::internal::Benchmark* benchmark) {
       "min", [](const std::vector<double>& times) { return *std::min_element(times.begin(), times.end()); });
 }
 
+// The same time in very many very short repetitions, for what takes nanoseconds: the machine has slow moments, of a second
+// each where a neighbour shares the core, and so they meet all alike.
+inline void in_turns(benchmark::internal::Benchmark* benchmark) {
+  benchmark->MinTime(0.01)->Repetitions(101)->DisplayAggregatesOnly()->ComputeStatistics(
+      "min", [](const std::vector<double>& times) { return *std::min_element(times.begin(), times.end()); });
+}
+
 // Repetitions of all benchmarks are mixed at random, so that a slow moment of the machine meets floor and subject alike.
 inline int run(int argc, char** argv) {
   std::vector<std::string> words(argv, argv + argc);

@@ -30,7 +30,7 @@ void AwaitAsio(benchmark::State& state) {
     }
   });
 }
-BENCHMARK(AwaitAsio)->Apply(steady);
+BENCHMARK(AwaitAsio)->Apply(in_turns);
 
 void YieldAsio(benchmark::State& state) {
   run_awaitable(state, [](benchmark::State& timed) -> awaitable<void> {
@@ -39,7 +39,7 @@ void YieldAsio(benchmark::State& state) {
     }
   });
 }
-BENCHMARK(YieldAsio)->Apply(steady);
+BENCHMARK(YieldAsio)->Apply(in_turns);
 
 void SpawnAsio(benchmark::State& state) {
   run_awaitable(state, [](benchmark::State& timed) -> awaitable<void> {
@@ -51,7 +51,7 @@ void SpawnAsio(benchmark::State& state) {
     }
   });
 }
-BENCHMARK(SpawnAsio)->Apply(steady);
+BENCHMARK(SpawnAsio)->Apply(in_turns);
 
 }  // namespace
 }  // namespace wharf::perf

@@ -128,8 +128,8 @@ void await_bare(benchmark::State& state) {
 }
 void AwaitBarePooled(benchmark::State& state) { await_bare<true>(state); }
 void AwaitBareMalloc(benchmark::State& state) { await_bare<false>(state); }
-BENCHMARK(AwaitBarePooled)->Apply(steady);
-BENCHMARK(AwaitBareMalloc)->Apply(steady);
+BENCHMARK(AwaitBarePooled)->Apply(in_turns);
+BENCHMARK(AwaitBareMalloc)->Apply(in_turns);
 
 // Runs `body(state)` as a task of a Scope on an executor of its own.
 template <class Body>
@@ -152,7 +152,7 @@ void AwaitTask(benchmark::State& state) {
     }
   });
 }
-BENCHMARK(AwaitTask)->Apply(steady);
+BENCHMARK(AwaitTask)->Apply(in_turns);
 
 template <bool kApart>
 void yield_bare(benchmark::State& state) {
@@ -169,8 +169,8 @@ void yield_bare(benchmark::State& state) {
 }
 void YieldBareQueue(benchmark::State& state) { yield_bare<false>(state); }
 void YieldBareQueueApart(benchmark::State& state) { yield_bare<true>(state); }
-BENCHMARK(YieldBareQueue)->Apply(steady);
-BENCHMARK(YieldBareQueueApart)->Apply(steady);
+BENCHMARK(YieldBareQueue)->Apply(in_turns);
+BENCHMARK(YieldBareQueueApart)->Apply(in_turns);
 
 void YieldTask(benchmark::State& state) {
   run_task(state, [](benchmark::State& timed) -> coro::Task<void> {
@@ -179,7 +179,7 @@ void YieldTask(benchmark::State& state) {
     }
   });
 }
-BENCHMARK(YieldTask)->Apply(steady);
+BENCHMARK(YieldTask)->Apply(in_turns);
 
 // The floor of spawn and join: a bare coroutine by way of the queue, which goes on with its parent.
 void SpawnBareQueue(benchmark::State& state) {
@@ -198,7 +198,7 @@ void SpawnBareQueue(benchmark::State& state) {
   task.handle().resume();
   queue.run();
 }
-BENCHMARK(SpawnBareQueue)->Apply(steady);
+BENCHMARK(SpawnBareQueue)->Apply(in_turns);
 
 void SpawnAndJoin(benchmark::State& state) {
   run_task(state, [](benchmark::State& timed) -> coro::Task<void> {
@@ -215,7 +215,7 @@ void SpawnAndJoin(benchmark::State& state) {
     }
   });
 }
-BENCHMARK(SpawnAndJoin)->Apply(steady);
+BENCHMARK(SpawnAndJoin)->Apply(in_turns);
 
 }  // namespace
 }  // namespace wharf::perf

@@ -196,7 +196,7 @@ void AwaitBareDuties(benchmark::State& state) {
   task.start(inherited);
   while (queue.first != nullptr) queue.run(kTurn);
 }
-BENCHMARK(AwaitBareDuties)->Apply(steady);
+BENCHMARK(AwaitBareDuties)->Apply(in_turns);
 
 void YieldBareDuties(benchmark::State& state) {
   Queue queue;
@@ -211,7 +211,7 @@ void YieldBareDuties(benchmark::State& state) {
   task.start(inherited);
   while (queue.first != nullptr) queue.run(kTurn);
 }
-BENCHMARK(YieldBareDuties)->Apply(steady);
+BENCHMARK(YieldBareDuties)->Apply(in_turns);
 
 }  // namespace
 }  // namespace wharf::perf

@@ -45,7 +45,6 @@ struct FrameLists {
     const std::uint32_t count = list->count;
     if (count >= count_max) return false;
     list = ::new (frame) FreeFrame{list, count + 1};
-    ++freed;
     return true;
   }
 
@@ -53,9 +52,12 @@ struct FrameLists {
   Firsts first = none();        // of each class
   std::uint32_t count_max = 0;  // of each class; 0 before the thread's first frame comes back, and when it ends
   bool closed = false;          // the thread is ending: what comes back late is freed at once
+  // Those that were put here are not counted: as many as were taken (allocated, but not from malloc), are still here, or
+  // were trimmed.
   std::uint64_t allocated = 0;
-  std::uint64_t freed = 0;
   std::uint64_t from_malloc = 0;
+  std::uint64_t trimmed = 0;
+  std::uint64_t freed_at_once = 0;
 
  private:
   static constexpr Firsts none() noexcept {

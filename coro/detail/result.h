@@ -8,6 +8,20 @@
 
 namespace wharf::coro::detail {
 
+// As much of an optional as a value needs that has no destructor. Whether there is one is nowhere noted: every await would
+// pay for that, and knows it.
+template <class T>
+union Place {
+  Place() noexcept {}
+  template <class U>
+  void emplace(U&& value) {
+    std::construct_at(std::addressof(stored), std::forward<U>(value));
+  }
+  T& operator*() noexcept { return stored; }
+
+  T stored;
+};
+
 template <class T>
 class Result {
   // A reference is kept as a pointer.
@@ -26,7 +40,6 @@ class Result {
       value_.emplace(std::forward<U>(value));
     }
   }
-  bool is_set() const noexcept { return value_.has_value(); }
   // Only what is set.
   T take() {
     if constexpr (std::is_reference_v<T>) {
@@ -37,13 +50,12 @@ class Result {
   }
 
  private:
-  std::optional<Stored> value_;
+  std::conditional_t<std::is_trivially_destructible_v<Stored>, Place<Stored>, std::optional<Stored>> value_;
 };
 
 template <>
 class Result<void> {
  public:
-  static bool is_set() noexcept { return true; }
   static void take() noexcept {}
 };
 
