@@ -134,7 +134,7 @@ class Backend {
 
   // Queues an operation for the next poll() or wait(). It gets exactly one final completion, whatever
   // happens, and never before submit() has returned. What sends or writes is begun before what else was
-  // queued for the same call, which is begun in its order.
+  // queued for the same call, as long as there is room for all of it; otherwise they are begun in their order.
   virtual void submit(Operation& operation) noexcept = 0;
 
   // Asks for an early end: the final completion then says -ECANCELED, unless the operation came to
