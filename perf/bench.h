@@ -11,19 +11,18 @@
 
 namespace wharf::perf {
 
-// BENCHMARK(...)->Apply(steady): seven short repetitions, of which the median counts; cv is their spread, and min what
-// the machine can do undisturbed. Times are of the processor; with several threads, add UseRealTime().
-inline void steady(benchmark::internal::Benchmark* benchmark) {
-  benchmark->MinTime(0.1)->Repetitions(7)->DisplayAggregatesOnly()->ComputeStatistics(
+inline void repeat(benchmark::internal::Benchmark* benchmark, double seconds, int count) {
+  benchmark->MinTime(seconds)->Repetitions(count)->DisplayAggregatesOnly()->ComputeStatistics(
       "min", [](const std::vector<double>& times) { return *std::min_element(times.begin(), times.end()); });
 }
 
-// The same time in very many very short repetitions, for what takes nanoseconds: the machine has slow moments, of a second
+// BENCHMARK(...)->Apply(steady): seven short repetitions, of which the median counts; cv is their spread, and min what
+// the machine can do undisturbed. Times are of the processor; with several threads, add UseRealTime().
+inline void steady(benchmark::internal::Benchmark* benchmark) { repeat(benchmark, 0.1, 7); }
+
+// About the same time in many very short repetitions, for what takes nanoseconds: the machine has slow moments, of a second
 // each where a neighbour shares the core, and so they meet all alike.
-inline void in_turns(benchmark::internal::Benchmark* benchmark) {
-  benchmark->MinTime(0.01)->Repetitions(101)->DisplayAggregatesOnly()->ComputeStatistics(
-      "min", [](const std::vector<double>& times) { return *std::min_element(times.begin(), times.end()); });
-}
+inline void in_turns(benchmark::internal::Benchmark* benchmark) { repeat(benchmark, 0.01, 101); }
 
 // Repetitions of all benchmarks are mixed at random, so that a slow moment of the machine meets floor and subject alike.
 inline int run(int argc, char** argv) {
