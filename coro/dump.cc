@@ -138,14 +138,14 @@ class TaskDump {
       text_ += "runs\n";
       return;
     }
-    text_ += "waits for " + duration_text(executor_.now_ns_ - trace.since_ns) + ": ";
+    text_ += "waits for " + duration_text(executor_.now_ns_ - trace.since_ns()) + ": ";
     text_ += wait->name;
     if (wait->describe != nullptr) wait->describe(trace.awaiter(), text_, executor_.now_ns_);
     text_ += '\n';
   }
 
   void write_frame(const Frame& frame, std::size_t depth) {
-    const std::source_location& site = frame.trace.site;
+    const std::source_location site = frame.trace.noted().site();
     indent(depth);
     text_ += function_of(site.function_name());
     text_ += "  ";

@@ -69,16 +69,26 @@ struct Frame : detail::TaskLink {
   Frame* parent;                     // once it has started: awaits this frame; null if a joiner does
   Joiner* joiner;                    // once it has started without a parent
   const Context* context = nullptr;  // null until it starts
-  std::exception_ptr error;          // what left the coroutine instead of a value
+  union {
+    std::exception_ptr error;  // what left the coroutine instead of a value; destroy() sees to it
+  };
 #if WHARF_TASK_TRACE
   detail::FrameTrace trace;
 #endif
 
+  Frame() noexcept : error(nullptr) {}
+  // Not the error: it would make every frame that ends keep a register, for those that end in one.
+  ~Frame() {}
+  Frame(const Frame&) = delete;
+  Frame& operator=(const Frame&) = delete;
+
+  // Notes where the coroutine itself is, as it is made.
+  void note_beginning(const Site& site) noexcept;
   // Notes what the frame waits for from here on, for dumps: see trace.h. `awaiter` lives until the frame goes on.
   template <class Awaiter>
   void note_wait(const Site& site, const Awaiter& awaiter) noexcept;
   void note_child(const Site& site, const Frame& child) noexcept;
-  // Notes where it is, and no more: in a function that begins, or that gives way without waiting.
+  // Notes where it is, and no more: it gives way without waiting.
   void note_site(const Site& site) noexcept;
 
   // The coroutine itself. Computed, and not kept, so that no await writes and reads it: a promise begins with its Frame,
@@ -89,11 +99,22 @@ struct Frame : detail::TaskLink {
     return std::coroutine_handle<Frame>::from_promise(*this);
   }
 
+  // Destroys the coroutine, which has not started or is suspended for good, and an error that nobody took.
+  void destroy() noexcept {
+    if (error != nullptr) return destroy_with_error();
+    handle().destroy();
+  }
+  // Throws the error, which the frame then has no longer.
+  [[noreturn]] void rethrow_error();
+
   bool started() const noexcept { return context != nullptr; }
   void schedule() noexcept;
 
   static void* operator new(std::size_t bytes) { return allocate_frame(bytes); }
   static void operator delete(void* frame, std::size_t bytes) noexcept { free_frame(frame, bytes); }
+
+ private:
+  void destroy_with_error() noexcept;
 };
 
 // A FIFO of ready frames.
@@ -133,7 +154,7 @@ class Executor {
   // The same for a frame that has never run.
   std::coroutine_handle<> transfer_to_new(Frame& frame) noexcept {
 #if WHARF_CORO_BOUND_TRANSFERS
-    if (detail::stack_address() < stack_end_) {
+    if (detail::stack_address() < stack_end_) [[unlikely]] {
       schedule(frame);
       return std::noop_coroutine();
     }
@@ -142,13 +163,14 @@ class Executor {
     return frame.handle();
   }
 
-  // The coroutine that runs now; null between two.
-  const Frame* running() const noexcept { return running_; }
+  // What the coroutine that runs now inherited; null between two. Those that await each other inherit the same, so no
+  // await writes this.
+  const Context* running() const noexcept { return running_; }
 
   // Where the coroutine that runs now was made or last suspended; line 0 if none runs.
   //
   // Threads: any. It may have given way meanwhile.
-  std::source_location running_at() const noexcept { return running_at_.load(std::memory_order_relaxed); }
+  std::source_location running_at() const noexcept;
 
   // Takes a started task into the list of those that have not ended, and out of it. Task::start and the end of a task
   // do so.
@@ -185,38 +207,38 @@ class Executor {
   void reap() noexcept;
   static void forget_wait(Frame& frame) noexcept;
   void note_running(const Frame& frame) noexcept;
+  void note_nothing_runs() noexcept;
 
   Frame* first_ = nullptr;
   Frame* last_ = nullptr;
   Frame* retired_ = nullptr;
-  const Frame* running_ = nullptr;
+  const Context* running_ = nullptr;
   std::uintptr_t stack_end_ = 0;  // below it a coroutine goes on by way of the queue
 #if WHARF_TASK_TRACE
   detail::TaskLink tasks_{&tasks_, &tasks_};
+  std::atomic<detail::NotedSite> running_at_{};
 #endif
-  std::atomic<std::source_location> running_at_{};
 };
 
 inline void Frame::schedule() noexcept { context->executor->schedule(*this); }
 
 #if WHARF_TASK_TRACE
+inline void Frame::note_beginning(const Site& site) noexcept { trace.begin(site); }
 template <class Awaiter>
 void Frame::note_wait(const Site& site, const Awaiter& awaiter) noexcept {
-  trace.site = site;
-  trace.set_wait(detail::kWaitKind<Awaiter>, &awaiter);
-  trace.since_ns = context->executor->now_ns_;
+  trace.set_wait(site, detail::kWaitKind<Awaiter>, &awaiter, context->executor->now_ns_);
 }
-inline void Frame::note_child(const Site& site, const Frame& child) noexcept {
-  trace.site = site;
-  trace.set_child(&child);
-}
-inline void Frame::note_site(const Site& site) noexcept { trace.site = site; }
+inline void Frame::note_child(const Site& site, const Frame& child) noexcept { trace.set_child(site, &child); }
+inline void Frame::note_site(const Site& site) noexcept { trace.set_site(site); }
 
+inline std::source_location Executor::running_at() const noexcept {
+  return running_at_.load(std::memory_order_relaxed).site();
+}
 inline void Executor::forget_wait(Frame& frame) noexcept { frame.trace.clear_wait(); }
 inline void Executor::note_running(const Frame& frame) noexcept {
-  running_at_.store(frame.trace.site, std::memory_order_relaxed);
-  running_ = &frame;
+  running_at_.store(frame.trace.noted(), std::memory_order_relaxed);
 }
+inline void Executor::note_nothing_runs() noexcept { running_at_.store({}, std::memory_order_relaxed); }
 inline void Executor::add_task(Frame& frame) noexcept {
   detail::TaskLink& link = frame;
   link.older = tasks_.older;
@@ -230,12 +252,15 @@ inline void Executor::remove_task(Frame& frame) noexcept {
   link.newer->older = link.older;
 }
 #else
+inline void Frame::note_beginning(const Site& /*site*/) noexcept {}
 template <class Awaiter>
 void Frame::note_wait(const Site& /*site*/, const Awaiter& /*awaiter*/) noexcept {}
 inline void Frame::note_child(const Site& /*site*/, const Frame& /*child*/) noexcept {}
 inline void Frame::note_site(const Site& /*site*/) noexcept {}
 inline void Executor::forget_wait(Frame& /*frame*/) noexcept {}
-inline void Executor::note_running(const Frame& frame) noexcept { running_ = &frame; }
+inline std::source_location Executor::running_at() const noexcept { return {}; }
+inline void Executor::note_running(const Frame& /*frame*/) noexcept {}
+inline void Executor::note_nothing_runs() noexcept {}
 inline void Executor::add_task(Frame& /*frame*/) noexcept {}
 inline void Executor::remove_task(Frame& /*frame*/) noexcept {}
 #endif

@@ -11,7 +11,7 @@
 namespace wharf::coro {
 namespace {
 
-using Lists = detail::FrameLists;
+using Stacks = detail::FrameStacks;
 
 // Where the memory comes from: null is operator new.
 constexpr std::size_t kFrameAlignment = __STDCPP_DEFAULT_NEW_ALIGNMENT__;
@@ -39,15 +39,16 @@ void give_memory_back(void* frame, std::size_t bytes) noexcept {
 constexpr std::size_t bytes_of(std::size_t frame_class) noexcept { return (frame_class + 1) * kFrameClassBytes; }
 // What a frame of `bytes` takes.
 constexpr std::size_t rounded(std::size_t bytes) noexcept {
-  return Lists::keeps(bytes) ? bytes_of(Lists::class_of(bytes)) : bytes;
+  return Stacks::keeps(bytes) ? bytes_of(Stacks::class_of(bytes)) : bytes;
 }
 
-WHARF_NOINLINE Lists& lists() noexcept { return detail::this_thread_frames; }
+WHARF_NOINLINE Stacks& stacks() noexcept { return detail::this_thread_frames; }
 
-void trim(Lists& here) noexcept {
-  for (std::size_t i = 0; i < here.first.size(); ++i) {
-    while (here.first[i]->count != 0) {
-      detail::FreeFrame* const frame = std::exchange(here.first[i], here.first[i]->next);
+void trim(Stacks& here) noexcept {
+  for (std::size_t i = 0; i < here.stacks.size(); ++i) {
+    detail::FrameStack& stack = here.stacks[i];
+    while (*stack.top != nullptr) {
+      void* const frame = *stack.top--;
       give_memory_back(frame, bytes_of(i));
       ++here.trimmed;
     }
@@ -57,50 +58,63 @@ void trim(Lists& here) noexcept {
 // Frees at the thread's end what it keeps.
 struct Closer {
   ~Closer() {
-    Lists& here = lists();
+    Stacks& here = stacks();
     here.closed = true;
-    here.count_max = 0;
     trim(here);
+    for (detail::FrameStack& stack : here.stacks) {
+      if (stack.has_room()) delete[] stack.top;
+      stack = {};
+    }
   }
 };
 
+// Makes room for freed frames. Without memory for it there is none, and they are freed.
+void make_room(detail::FrameStack& stack) noexcept {
+  static thread_local const Closer closer;
+  static_cast<void>(&closer);
+  void** const places = new (std::nothrow) void*[1 + kFramesCachedMax];
+  if (places == nullptr) return;
+  *places = nullptr;
+  stack = {places, places + kFramesCachedMax};
+}
+
 }  // namespace
 
-constinit thread_local Lists detail::this_thread_frames;
+constinit thread_local Stacks detail::this_thread_frames;
 
 WHARF_NOINLINE void* detail::make_frame(std::size_t bytes) {
   void* const memory = take_memory(rounded(bytes));
-  FrameLists& here = lists();
+  FrameStacks& here = stacks();
   ++here.from_malloc;
   ++here.allocated;
   return memory;
 }
 
 WHARF_NOINLINE void detail::free_rarely(void* frame, std::size_t bytes) noexcept {
-  FrameLists& here = lists();
-  if (here.count_max == 0 && !here.closed) {
-    static thread_local const Closer closer;
-    static_cast<void>(&closer);
-    here.count_max = kFramesCachedMax;
+  FrameStacks& here = stacks();
+  if (FrameStacks::keeps(bytes) && !here.closed) {
+    FrameStack& stack = here.stacks[FrameStacks::class_of(bytes)];
+    if (!stack.has_room()) make_room(stack);
+    if (here.put(frame, bytes)) return;
   }
-  if (FrameLists::keeps(bytes) && here.put(frame, bytes)) return;
   ++here.freed_at_once;
   give_memory_back(frame, rounded(bytes));
 }
 
 FrameCounters frame_counters() noexcept {
-  const Lists& here = lists();
+  const Stacks& here = stacks();
   FrameCounters counters{.allocated = here.allocated, .from_malloc = here.from_malloc};
   const std::uint64_t taken = here.allocated - here.from_malloc;
   counters.freed = taken + here.trimmed + here.freed_at_once;
-  for (std::size_t i = 0; i < here.first.size(); ++i) {
-    counters.freed += here.first[i]->count;
-    counters.cached_bytes += here.first[i]->count * bytes_of(i);
+  for (std::size_t i = 0; i < here.stacks.size(); ++i) {
+    const std::size_t count = here.stacks[i].count();
+    counters.freed += count;
+    counters.cached_bytes += count * bytes_of(i);
   }
   return counters;
 }
 
-void trim_frame_cache() noexcept { trim(lists()); }
+void trim_frame_cache() noexcept { trim(stacks()); }
 
 void set_frame_memory(std::pmr::memory_resource& memory) noexcept {
   if (frame_memory.load(std::memory_order_relaxed) != nullptr) {

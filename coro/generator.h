@@ -60,7 +60,7 @@ class [[nodiscard("a Generator does nothing until its next() is awaited")]] WHAR
     };
 
     WHARF_CORO_RETURN_OBJECT Generator get_return_object(Site site = Site::current()) noexcept {
-      note_site(site);
+      note_beginning(site);
       return Generator(std::coroutine_handle<promise_type>::from_promise(*this));
     }
     static std::suspend_always initial_suspend() noexcept { return {}; }
@@ -96,7 +96,7 @@ class [[nodiscard("a Generator does nothing until its next() is awaited")]] WHAR
     if (!handle_.promise().yielded) {
       detail::fail("a Generator was destroyed while somebody waits for its next()");
     }
-    handle_.destroy();
+    handle_.promise().destroy();
   }
 
   void swap(Generator& other) noexcept { std::swap(handle_, other.handle_); }
@@ -119,7 +119,7 @@ class [[nodiscard("a Generator does nothing until its next() is awaited")]] WHAR
     }
     Item await_resume() const {
       promise_type& promise = producer_.promise();
-      if (promise.error != nullptr) std::rethrow_exception(std::exchange(promise.error, nullptr));
+      if (promise.error != nullptr) promise.rethrow_error();
       Item item(std::move(promise.item));
       if constexpr (std::is_reference_v<T>) {
         promise.item = nullptr;

@@ -51,8 +51,8 @@ class TaskLocal {
   // That of the task that runs now on this thread; null outside tasks too.
   const T* current() const noexcept {
     const Executor* executor = Executor::current();
-    const Frame* running = executor != nullptr ? executor->running() : nullptr;
-    return running != nullptr ? find(*running->context) : nullptr;
+    const Context* running = executor != nullptr ? executor->running() : nullptr;
+    return running != nullptr ? find(*running) : nullptr;
   }
   const T* find(const Context& context) const noexcept {
     const detail::LocalValue* local = context.locals;

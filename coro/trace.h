@@ -24,6 +24,7 @@
 //          (WHARF_TASK_TRACE=0, which the library and its users must agree on) takes all of it away.
 #pragma once
 
+#include <bit>
 #include <cstdint>
 #include <source_location>
 #include <string>
@@ -73,37 +74,78 @@ struct TaskLink {
 #endif
 };
 
+#if WHARF_TASK_TRACE
+
+// Where a coroutine is, in one word: a Site, and in the lowest bit whether it is that of the coroutine itself, which has
+// awaited nothing so far.
+class NotedSite {
+ public:
+  NotedSite() noexcept = default;
+  static NotedSite beginning(const Site& site) noexcept {
+    return NotedSite(std::bit_cast<std::uintptr_t>(site) + kBeginning);
+  }
+  static NotedSite of(const Site& site) noexcept { return NotedSite(std::bit_cast<std::uintptr_t>(site)); }
+
+  bool is_beginning() const noexcept { return (word_ & kBeginning) != 0; }
+  Site site() const noexcept { return std::bit_cast<Site>(word_ & ~kBeginning); }
+
+ private:
+  // A Site is a pointer to what the compiler keeps of it, and null where there is none.
+  static_assert(sizeof(Site) == sizeof(std::uintptr_t));
+  static constexpr std::uintptr_t kBeginning = 1;
+  explicit NotedSite(std::uintptr_t word) noexcept : word_(word) {}
+
+  std::uintptr_t word_ = 0;
+};
+
 // In every Frame. What it waits for is one word, since it is written at every await: 0 if it runs or noted nothing, the
-// frame that it awaits with the lowest bit set, or a WaitKind.
+// frame that it awaits, or a WaitKind with the lowest bit set. It is set from the first await on: a coroutine that begins
+// writes where it is and no more.
 class FrameTrace {
  public:
-  void set_wait(const WaitKind& kind, const void* awaiter) noexcept {
-    wait_ = reinterpret_cast<std::uintptr_t>(&kind);
+  void begin(const Site& site) noexcept { noted_ = NotedSite::beginning(site); }
+  // Where it is, and not what it waits for: it is in the ready queue.
+  void set_site(const Site& site) noexcept { noted_ = NotedSite::of(site); }
+  void set_wait(const Site& site, const WaitKind& kind, const void* awaiter, std::int64_t since_ns) noexcept {
+    noted_ = NotedSite::of(site);
+    wait_ = reinterpret_cast<std::uintptr_t>(&kind) + kKindBit;
     awaiter_ = awaiter;
+    since_ns_ = since_ns;
   }
-  void set_child(const void* frame) noexcept { wait_ = reinterpret_cast<std::uintptr_t>(frame) | kChildBit; }
+  void set_child(const Site& site, const void* frame) noexcept {
+    noted_ = NotedSite::of(site);
+    wait_ = reinterpret_cast<std::uintptr_t>(frame);
+  }
   void clear_wait() noexcept { wait_ = 0; }
 
+  // That of the latest wait; until there is one, of the coroutine itself.
+  NotedSite noted() const noexcept { return noted_; }
   // Null: it waits for no frame.
   const void* child() const noexcept {
-    return (wait_ & kChildBit) != 0 ? reinterpret_cast<const void*>(wait_ & ~kChildBit) : nullptr;
+    return waits() && !waits_by_kind() ? reinterpret_cast<const void*>(wait_) : nullptr;
   }
   // Null: it runs, or waits without having noted it, or for a frame.
   const WaitKind* wait() const noexcept {
-    return (wait_ & kChildBit) == 0 ? reinterpret_cast<const WaitKind*>(wait_) : nullptr;
+    return waits() && waits_by_kind() ? reinterpret_cast<const WaitKind*>(wait_ - kKindBit) : nullptr;
   }
-  const void* awaiter() const noexcept { return awaiter_; }  // only as long as there is a wait()
-
-  std::source_location site;  // of the latest wait; until there is one, of the coroutine itself
-  // Stands between the two words that an await writes: side by side, g++ goes through a vector register to write both.
-  std::int64_t since_ns;  // on the executor's clock, as long as there is a wait()
+  // Only as long as there is a wait(); the time is on the executor's clock.
+  const void* awaiter() const noexcept { return awaiter_; }
+  std::int64_t since_ns() const noexcept { return since_ns_; }
 
  private:
-  static constexpr std::uintptr_t kChildBit = 1;
+  static constexpr std::uintptr_t kKindBit = 1;
 
-  std::uintptr_t wait_ = 0;
+  bool waits() const noexcept { return !noted_.is_beginning() && wait_ != 0; }
+  bool waits_by_kind() const noexcept { return (wait_ & kKindBit) != 0; }
+
+  NotedSite noted_;
+  // Stands between the two words that an await writes: side by side, g++ goes through a vector register to write both.
+  std::int64_t since_ns_;
+  std::uintptr_t wait_;
   const void* awaiter_;
 };
+
+#endif
 
 }  // namespace detail
 }  // namespace wharf::coro

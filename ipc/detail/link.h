@@ -118,9 +118,9 @@ class Link final : public shm::RefCounted, private runtime::Poller, private shm:
   bool linger() noexcept { return turn_messages_left_ != 0 && reactor_.linger(*this); }
   // When whoever calls wants the reply: by `deadline_ns` (0: at any time), and in the time that its task was given.
   std::int64_t call_deadline_ns(std::int64_t deadline_ns) const noexcept {
-    const coro::Frame* const task = reactor_.running();
-    if (task == nullptr || task->context->deadline_ns == coro::kNoDeadline) return deadline_ns;
-    return deadline_ns == 0 ? task->context->deadline_ns : std::min(deadline_ns, task->context->deadline_ns);
+    const coro::Context* const task = reactor_.running();
+    if (task == nullptr || task->deadline_ns == coro::kNoDeadline) return deadline_ns;
+    return deadline_ns == 0 ? task->deadline_ns : std::min(deadline_ns, task->deadline_ns);
   }
   bool try_borrow(Borrowing& wanted);
   coro::detail::WaitList& senders(const Sender& sender) noexcept {

@@ -1,6 +1,5 @@
 #include "wharf/coro/dump.h"
 
-#include <coroutine>
 #include <cstdio>
 #include <string>
 #include <utility>
@@ -266,42 +265,6 @@ TEST(DumpTest, AChannelSaysWhichSideWaits) {
   loop.run_ready();
   EXPECT_EQ(count_of(dump_tasks(loop.executor()), ": Channel::send\n"), 1U);
   full.close();
-  loop.run_ready();
-}
-
-// An awaiter that knows nothing of dumps.
-struct Silent {
-  Frame** waiting;
-  static bool await_ready() noexcept { return false; }
-  template <class Promise>
-  void await_suspend(std::coroutine_handle<Promise> handle) const noexcept {
-    *waiting = &handle.promise();
-  }
-  static void await_resume() noexcept {}
-};
-
-TEST(DumpTest, AnAwaiterThatNotesNothingLeavesTheLatestPlace) {
-  Loop loop;
-  Event event;
-  Lines lines;
-  Frame* waiting = nullptr;
-  const auto silent = [](Event& of, Lines& in, Frame** where) -> Task<void> {
-    const bool set = co_await inner(of, in);
-    EXPECT_TRUE(set);
-    const Silent wait{where};
-    co_await wait;
-  };
-  auto task = loop.start(silent(event, lines, &waiting));
-  loop.run_ready();
-  event.set();
-  loop.run_ready();
-  ASSERT_NE(waiting, nullptr);
-
-  const std::string dump = dump_tasks(loop.executor());
-
-  EXPECT_EQ(dump.find("task 1: runs\n"), 0U) << dump;
-  EXPECT_EQ(count_of(dump, "dump_test.cc"), 1U) << dump;
-  waiting->schedule();
   loop.run_ready();
 }
 
