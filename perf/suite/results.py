@@ -71,6 +71,7 @@ def results_of(measured: Measured) -> list[Result]:
         if runner is row.subject and row.floor:
             result |= ratio_of(measured.ratios, row.floor.contender)
             result |= {"pairs": len(measured.ratios), "pairs_dropped": measured.dropped}
+            result["count_ratios"] = {name: statistics.median(found) for name, found in measured.count_ratios.items()}
         elif runner in measured.peer_ratios:
             result |= ratio_of(measured.peer_ratios[runner], "wharf")
         results.append(result)

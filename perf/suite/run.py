@@ -13,13 +13,15 @@ from .pairing import agree, pair_ratio
 from .plan import Row, Runner
 from .progress import Progress
 
-Run = Callable[[Row, Runner, float], "dict[str, Any] | once.Failure"]
+Line = dict[str, Any]  # what a run printed
+Run = Callable[[Row, Runner, float], "Line | once.Failure"]
+TIME = "ns_per_operation"
 FAILURES_MAX = 2  # of one contender in one row; then it is left out
 
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """How much is measured. Rounds go on until `pairs` are kept, or `rounds_max` were made."""
+    """How much is measured. Rounds go on until `pairs` are kept, or `rounds_max` were made; `weight` times each."""
 
     seconds: float  # each run
     pairs: int
@@ -38,13 +40,19 @@ class Measured:
     """What a row gave: the lines of each runner, and the ratios of the pairs that held."""
 
     row: Row
-    samples: dict[Runner, list[dict[str, Any]]] = dataclasses.field(
+    samples: dict[Runner, list[Line]] = dataclasses.field(
         default_factory=lambda: collections.defaultdict(list)
     )
     ratios: list[float] = dataclasses.field(default_factory=list)
+    # The same of each further number of an operation, in the same pairs.
+    count_ratios: dict[str, list[float]] = dataclasses.field(default_factory=lambda: collections.defaultdict(list))
     dropped: int = 0  # pairs whose floors did not agree
     # Of a peer, its time over wharf's in the same round.
     peer_ratios: dict[Runner, list[float]] = dataclasses.field(default_factory=lambda: collections.defaultdict(list))
+
+
+def time_of(line: Line | None) -> float | None:
+    return line.get(TIME) if line else None
 
 
 class Suite:
@@ -61,7 +69,8 @@ class Suite:
         started = time.monotonic()
         for index, row in enumerate(rows):
             left = self.settings.budget_s - (time.monotonic() - started)
-            measured.append(self.measure(row, max(0.0, left) / (len(rows) - index)))
+            share = row.weight / sum(later.weight for later in rows[index:])
+            measured.append(self.measure(row, max(0.0, left) * share))
             self.progress.step()
         self.progress.end()
         return measured
@@ -71,9 +80,10 @@ class Suite:
         started = time.monotonic()
         failed: collections.Counter[Runner] = collections.Counter()
         waiting = collections.deque(runner for _ in range(self.settings.turns) for runner in row.others)
-        each_round = -(-len(waiting) // self.settings.pairs)
+        pairs, rounds_max = self.settings.pairs * row.weight, self.settings.rounds_max * row.weight
+        each_round = -(-len(waiting) // pairs)
 
-        def one(runner: Runner | None) -> float | None:
+        def one(runner: Runner | None) -> Line | None:
             if runner is None or failed[runner] >= FAILURES_MAX:
                 return None
             self.progress.show(row.name, runner.contender)
@@ -84,10 +94,10 @@ class Suite:
                 self.progress.say(f"{row.name}: FAILED\n    {line.command}\n    {line.text}")
                 return None
             result.samples[runner].append(line)
-            return line.get("ns_per_operation")
+            return line
 
         before = None
-        for _ in range(self.settings.rounds_max):
+        for _ in range(rounds_max):
             if before is None:
                 before = one(row.floor)
             subject = one(row.subject)
@@ -96,27 +106,33 @@ class Suite:
             before = after
             for _ in range(min(each_round, len(waiting))):
                 other = waiting.popleft()
-                taken = one(other)
+                taken = time_of(one(other))
                 before = None  # too long ago
-                if taken and subject and other.role == "peer":
-                    result.peer_ratios[other].append(taken / subject)
+                own = time_of(subject)
+                if taken and own and other.role == "peer":
+                    result.peer_ratios[other].append(taken / own)
             enough = len(result.ratios) if row.floor else len(result.samples[row.subject])
             late = time.monotonic() - started > seconds_max
             if late:
                 waiting = collections.deque(runner for runner in row.others if not result.samples[runner])
-            if (late or enough >= self.settings.pairs) and not waiting:
+            if (late or enough >= pairs) and not waiting:
                 break
             if row.subject and failed[row.subject] >= FAILURES_MAX:
                 break
         return result
 
     @staticmethod
-    def keep(result: Measured, before: float | None, subject: float | None, after: float | None) -> None:
-        if before is None or subject is None or after is None:
+    def keep(result: Measured, before: Line | None, subject: Line | None, after: Line | None) -> None:
+        first, own, second = time_of(before), time_of(subject), time_of(after)
+        if first is None or own is None or second is None:
             return
-        ratio = pair_ratio(before, subject, after)
+        ratio = pair_ratio(first, own, second)
         if ratio is None:
-            assert not agree(before, after)
+            assert not agree(first, second)
             result.dropped += 1
-        else:
-            result.ratios.append(ratio)
+            return
+        result.ratios.append(ratio)
+        assert before and subject and after
+        for name in before.keys() & subject.keys() & after.keys():
+            if name.endswith("_per_operation") and name != TIME and before[name] + after[name] > 0:
+                result.count_ratios[name].append(subject[name] / ((before[name] + after[name]) / 2))

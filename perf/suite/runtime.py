@@ -9,7 +9,7 @@ import dataclasses
 from typing import Any
 
 from . import units
-from .results import Result, floor_of, wharf_of
+from .results import Result, wharf_of
 
 Rows = dict[str, list[Result]]
 Found = tuple[float, str]  # the value, and against whom
@@ -82,12 +82,11 @@ def echo_row(count: int) -> str:
 
 
 def count_to_floor(row: str, name: str, rows: Rows) -> Found | None:
-    """What wharf uses of something over what its floor does."""
-    results = rows.get(row, [])
-    wharf, floor = wharf_of(results), floor_of(results)
-    if not wharf or not floor or not wharf["counts"].get(name) or not floor["counts"].get(name):
+    """What wharf uses of something over what its floor does, in the same pairs as their times."""
+    wharf = wharf_of(rows.get(row, []))
+    if not wharf or name not in wharf.get("count_ratios", {}):
         return None
-    return wharf["counts"][name] / floor["counts"][name], floor["contender"]
+    return wharf["count_ratios"][name], wharf["ratio_to"]
 
 
 ECHO_COUNTED = {

@@ -137,6 +137,7 @@ class RunTest(unittest.TestCase):
         wharf = results.wharf_of(found)
         self.assertEqual((wharf["ratio"], wharf["ratio_to"], wharf["pairs"], wharf["pairs_dropped"]), (2, "ring", 3, 0))
         self.assertEqual(wharf["counts"], {"cpu_ns_per_operation": 400})
+        self.assertEqual(wharf["count_ratios"], {"cpu_ns_per_operation": 2})
         best = results.best_peer_of(found)
         self.assertEqual((best["contender"], best["ratio"], best["repetitions"]), ("fast", 15, 2))
 
@@ -145,6 +146,15 @@ class RunTest(unittest.TestCase):
         _, found = measure("round_trip/64/split/awake", runs)
         wharf = results.wharf_of(found)
         self.assertEqual((wharf["pairs"], wharf["pairs_dropped"], wharf["ratio"]), (3, 1, 1.5))
+        self.assertEqual(wharf["count_ratios"], {"cpu_ns_per_operation": 1.5})
+
+    def test_a_row_of_more_weight_has_more_pairs_and_rounds(self) -> None:
+        for floor, pairs, dropped in ((100, 6, 0), ([100, 200] * 20, 0, 12)):
+            with contextlib.redirect_stderr(io.StringIO()):
+                settings = Settings(seconds=0.1, pairs=3, rounds_max=6, turns=2)
+                suite = Suite(settings, Progress(1), FakeRuns(ring=floor, wharf=300))
+                measured = suite.measure(dataclasses.replace(row_named("round_trip/64/split/awake"), weight=2))
+            self.assertEqual((len(measured.ratios), measured.dropped), (pairs, dropped))
 
     def test_rounds_are_bounded(self) -> None:
         runs = FakeRuns(ring=[100, 200] * 20, wharf=300)
@@ -279,10 +289,10 @@ class RuntimeTest(unittest.TestCase):
     def bench(self, **medians: float) -> list[results.Result]:
         return [bench.result_of("coro", name, [median]) for name, median in medians.items()]
 
-    def echo(self, contender: str, role: str, cpu_ns: float) -> results.Result:
+    def echo(self, contender: str, role: str, cpu_ns: float, **further: Any) -> results.Result:
         counts = {"server_cpu_ns_per_operation": cpu_ns, "server_system_calls_per_operation": 2.0}
         return {"case": "echo", "row": runtime.echo_row(64), "contender": contender, "role": role, "median": 9000.0,
-                "ratio_to": "uring_echo", "counts": counts}  # fmt: skip
+                "ratio_to": "uring_echo", "counts": counts} | further  # fmt: skip
 
     def judged(self, found: list[results.Result]) -> dict[str, dict[str, Any]]:
         return {goal["goal"]: goal for goal in goals.judge(found)}
@@ -299,7 +309,9 @@ class RuntimeTest(unittest.TestCase):
         self.assertIsNone(judged["await of a ready task: faster than Asio"]["met"])
 
     def test_an_echo_is_judged_by_what_its_server_uses(self) -> None:
-        judged = self.judged([self.echo("uring_echo", "floor", 1000), self.echo("wharf", "wharf", 1200)])
+        paired = {"server_cpu_ns_per_operation": 1.2, "server_system_calls_per_operation": 1.0}
+        judged = self.judged([self.echo("uring_echo", "floor", 1000),
+                              self.echo("wharf", "wharf", 1500, count_ratios=paired)])  # fmt: skip
         cpu = judged["TCP echo, 64 connections, server's processor time: to bare liburing"]
         self.assertEqual((cpu["ratio"], cpu["met"], cpu["against"]), (1.2, False, "uring_echo"))
         calls = judged["TCP echo, 64 connections, server's system calls: to bare liburing"]
