@@ -68,6 +68,7 @@ def result_of(program: str, name: str, times: list[float]) -> Result:
         "role": role_of(name),
         "unit": "ns",
         "median": times[len(times) // 2],
+        "deciles": [times[len(times) * tenth // 10] for tenth in range(1, 10)],
         "min": times[0],
         "max": times[-1],
         "repetitions": len(times),

@@ -6,6 +6,7 @@ The echo over TCP, which crosses processes, is a row of plan.py; its goals are h
 from __future__ import annotations
 
 import dataclasses
+import statistics
 from typing import Any
 
 from . import units
@@ -61,11 +62,15 @@ def result_in(rows: Rows, row: str) -> Result | None:
 
 
 def quotient(rows: Rows, over: str, under: str, against: str) -> Found | None:
-    """The median of one benchmark over that of another."""
+    """One benchmark over another: the middle one of the ratios of their deciles.
+
+    Their repetitions are mixed at random, so both meet the machine's fast and slow moments alike, and each decile of
+    one stands beside the same moments of the other. Their medians alone may fall on either side of such a change.
+    """
     a, b = result_in(rows, over), result_in(rows, under)
-    if not a or not b or not a["median"] or not b["median"]:
+    if not a or not b or "deciles" not in a or not all(b.get("deciles", [0])):
         return None
-    return a["median"] / b["median"], against
+    return statistics.median(x / y for x, y in zip(a["deciles"], b["deciles"])), against
 
 
 def to_floor(claim: Claim, rows: Rows) -> Found | None:

@@ -304,6 +304,13 @@ class RuntimeTest(unittest.TestCase):
         peer = judged["await of a ready task: faster than Asio"]
         self.assertEqual((peer["ratio"], peer["met"], peer["against"]), (1.25, False, "asio"))
 
+    def test_a_machine_that_changed_its_speed_does_not_change_a_ratio(self) -> None:
+        task = [12.0] * 48 + [18.0] * 53  # a median of 18
+        bare = [10.0] * 53 + [15.0] * 48  # a median of 10
+        found = [bench.result_of("coro", "AwaitTask", task), bench.result_of("coro", "AwaitBarePooled", bare)]
+        floor = self.judged(found)["await of a ready task: to a bare pooled frame"]
+        self.assertAlmostEqual(floor["ratio"], 1.2)
+
     def test_without_asio_its_goals_are_not_measured(self) -> None:
         judged = self.judged(self.bench(AwaitTask=12, AwaitBarePooled=10))
         self.assertIsNone(judged["await of a ready task: faster than Asio"]["met"])
