@@ -132,7 +132,9 @@ class Suite:
             result.dropped += 1
             return
         result.ratios.append(ratio)
-        assert before and subject and after
-        for name in before.keys() & subject.keys() & after.keys():
-            if name.endswith("_per_operation") and name != TIME and before[name] + after[name] > 0:
-                result.count_ratios[name].append(subject[name] / ((before[name] + after[name]) / 2))
+        for name in subject or {}:
+            if name == TIME or not name.endswith("_per_operation"):
+                continue
+            numbers = [line.get(name) for line in (before, subject, after) if line]
+            if all(isinstance(number, (int, float)) for number in numbers) and numbers[0] + numbers[2] > 0:
+                result.count_ratios[name].append(numbers[1] / ((numbers[0] + numbers[2]) / 2))
