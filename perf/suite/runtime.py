@@ -67,10 +67,10 @@ def quotient(rows: Rows, over: str, under: str, against: str) -> Found | None:
     Their repetitions are mixed at random, so both meet the machine's fast and slow moments alike, and each decile of
     one stands beside the same moments of the other. Their medians alone may fall on either side of such a change.
     """
-    a, b = result_in(rows, over), result_in(rows, under)
-    if not a or not b or "deciles" not in a or not all(b.get("deciles", [0])):
+    a, b = ((result_in(rows, row) or {}).get("deciles") for row in (over, under))
+    if not a or not b or not all(b):
         return None
-    return statistics.median(x / y for x, y in zip(a["deciles"], b["deciles"])), against
+    return statistics.median(x / y for x, y in zip(a, b)), against
 
 
 def to_floor(claim: Claim, rows: Rows) -> Found | None:

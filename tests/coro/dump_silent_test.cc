@@ -15,6 +15,7 @@
 #include "wharf/coro/executor.h"
 #include "wharf/coro/frame_cache.h"
 #include "wharf/coro/task.h"
+#include "wharf/tests/coro/count_of.h"
 #include "wharf/tests/support/coro_test.h"
 
 #if WHARF_TASK_TRACE
@@ -22,6 +23,7 @@
 namespace wharf::coro {
 namespace {
 
+using test::count_of;
 using test::Loop;
 
 // An awaiter that knows nothing of dumps.
@@ -41,12 +43,6 @@ Task<void> wait_for(Event& event) { static_cast<void>(co_await event.wait()); }
 Task<void> wait_silently(Frame** where) {
   const Silent wait{where};
   co_await wait;
-}
-
-std::size_t count_of(const std::string& text, const std::string& part) {
-  std::size_t count = 0;
-  for (std::size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++count;
-  return count;
 }
 
 TEST(DumpSilentTest, AnAwaiterThatNotesNothingLeavesTheLatestPlace) {

@@ -12,11 +12,13 @@
 #include "wharf/coro/scope.h"
 #include "wharf/coro/when_all.h"
 #include "wharf/coro/when_any.h"
+#include "wharf/tests/coro/count_of.h"
 #include "wharf/tests/support/coro_test.h"
 
 namespace wharf::coro {
 namespace {
 
+using test::count_of;
 using test::Loop;
 
 TEST(FunctionOfTest, TheTypeIsLeftOut) {
@@ -97,12 +99,6 @@ Task<bool> outer(Event& event, Lines& lines) {
 }
 
 Task<void> nothing() { co_return; }
-
-std::size_t count_of(const std::string& text, const std::string& part) {
-  std::size_t count = 0;
-  for (std::size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++count;
-  return count;
-}
 
 TEST(DumpTest, AWaitingTaskIsShownWithTheLineOfEachAwait) {
   Loop loop;

@@ -2,7 +2,6 @@
 
 #include <gtest/gtest.h>
 
-#include "wharf/coro/event.h"
 #include "wharf/coro/scope.h"
 #include "wharf/coro/task.h"
 #include "wharf/coro/when_all.h"
